@@ -1,0 +1,1 @@
+"""Dataset × settings → problems, found before the GPU is used."""

@@ -1,0 +1,65 @@
+"""What this machine can train with, asked of the driver: no torch is imported."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import sys
+from dataclasses import dataclass
+
+from loratpl import process
+
+QUERY_TIMEOUT_S = 20.0
+# https://developer.nvidia.com/cuda-gpus: bfloat16 arithmetic came with compute capability 8.0 (Ampere).
+BF16_COMPUTE_CAPABILITY = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One NVIDIA GPU as its driver describes it."""
+
+    name: str
+    memory_mib: int
+    compute_capability: float
+
+
+@functools.cache
+def nvidia_gpus() -> tuple[Gpu, ...]:
+    """Returns the GPUs that `nvidia-smi` lists; empty without a working driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    query = [program, "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
+    try:
+        answer = process.run_short(query, timeout_s=QUERY_TIMEOUT_S)
+    except (OSError, process.ProcessTimeoutError):
+        return ()
+    return parse_gpus(answer.stdout) if answer.returncode == 0 else ()
+
+
+def parse_gpus(text: str) -> tuple[Gpu, ...]:
+    """Returns the GPUs of a csv answer of nvidia-smi: name, MiB of memory, compute capability a line.
+
+    >>> parse_gpus("NVIDIA H100 80GB HBM3, 81559, 9.0")
+    (Gpu(name='NVIDIA H100 80GB HBM3', memory_mib=81559, compute_capability=9.0),)
+    """
+    gpus = []
+    for line in text.splitlines():
+        fields = [field.strip() for field in line.rsplit(",", 2)]
+        try:
+            gpus.append(Gpu(fields[0], int(fields[1]), float(fields[2])))
+        except (ValueError, IndexError):  # "[N/A]" of a driver too old to know, or a warning line
+            continue
+    return tuple(gpus)
+
+
+def default_mixed_precision() -> str:
+    """Returns the `mixed_precision` that suits this machine: bf16 or fp16 on a GPU, no on a CPU.
+
+    A GPU that the driver does not list (ROCm, Apple) is taken for one without half precision: slower, never wrong.
+    """
+    gpus = nvidia_gpus()
+    if not gpus or sys.platform == "darwin":
+        return "no"
+    weakest = min(gpu.compute_capability for gpu in gpus)
+    return "bf16" if weakest >= BF16_COMPUTE_CAPABILITY else "fp16"

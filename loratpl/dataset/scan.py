@@ -1,0 +1,136 @@
+"""Finds concept folders and their pictures by the trainer's own rules.
+
+The rules (sd-scripts 48d368fa, `generate_dreambooth_subsets_config_by_subdirs` and `glob_images`): a direct child
+folder counts when the part of its name before the first underscore is a number of one or more; its pictures are the
+files at its top level whose extension is all lower or all upper case.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from loratpl.dataset.probe import UNREADABLE, image_size
+
+_LOWER = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+IMAGE_EXTENSIONS = frozenset((*_LOWER, *(suffix.upper() for suffix in _LOWER)))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture and its size in pixels; (0, 0) where no reader can open it."""
+
+    path: Path
+    width_px: int
+    height_px: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its header could be read."""
+        return (self.width_px, self.height_px) != UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One folder of image_dir or reg_dir that the trainer will use.
+
+    Attributes:
+        folder: The folder itself.
+        repeats: Times each picture is seen per epoch.
+        class_tokens: The caption of a picture without a caption file.
+        is_reg: Whether it holds regularisation images.
+        pictures: In the trainer's order: by full path.
+    """
+
+    folder: Path
+    repeats: int
+    class_tokens: str
+    is_reg: bool
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredFolder:
+    """A folder that the trainer passes over, and how many pictures lie in it."""
+
+    folder: Path
+    picture_count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What the trainer will find: concepts in sorted order, training before regularisation."""
+
+    image_dir: Path
+    reg_dir: Path | None
+    concepts: tuple[Concept, ...]
+    ignored: tuple[IgnoredFolder, ...]
+
+    @property
+    def training(self) -> tuple[Concept, ...]:
+        """The concepts to learn."""
+        return tuple(concept for concept in self.concepts if not concept.is_reg)
+
+    @property
+    def regularisation(self) -> tuple[Concept, ...]:
+        """The folders of regularisation images."""
+        return tuple(concept for concept in self.concepts if concept.is_reg)
+
+
+def parse_folder_name(name: str) -> tuple[int, str] | None:
+    """Returns (repeats, class tokens) of a folder's name, None where the trainer finds no number in it.
+
+    >>> parse_folder_name("10_ohwx cat")
+    (10, 'ohwx cat')
+    >>> parse_folder_name("ohwx cat") is None
+    True
+    >>> parse_folder_name("7")
+    (7, '')
+    """
+    number, _, class_tokens = name.partition("_")
+    try:
+        return int(number), class_tokens
+    except ValueError:
+        return None
+
+
+def scan(image_dir: Path, reg_dir: Path | None) -> Dataset:
+    """Returns what the trainer would train on; a folder that does not exist holds nothing."""
+    found = [*_scan_parent(image_dir, is_reg=False), *(_scan_parent(reg_dir, is_reg=True) if reg_dir else ())]
+    return Dataset(
+        image_dir,
+        reg_dir,
+        tuple(item for item in found if isinstance(item, Concept)),
+        tuple(item for item in found if isinstance(item, IgnoredFolder)),
+    )
+
+
+def _scan_parent(parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFolder]:
+    if not parent.is_dir():
+        return
+    for folder in sorted(entry for entry in parent.iterdir() if entry.is_dir()):
+        if folder.name.startswith("."):
+            continue
+        paths = list(picture_paths(folder))
+        parsed = parse_folder_name(folder.name)
+        if parsed is None:
+            yield IgnoredFolder(folder, len(paths), "its name does not start with a number and an underscore")
+        elif parsed[0] < 1:
+            yield IgnoredFolder(folder, len(paths), f"its repeats are {parsed[0]}")
+        elif not paths:
+            yield IgnoredFolder(folder, 0, "it holds no picture that the trainer reads")
+        else:
+            pictures = tuple(Picture(path, *image_size(path)) for path in paths)
+            yield Concept(folder, parsed[0], parsed[1], is_reg, pictures)
+
+
+def picture_paths(folder: Path) -> Iterator[Path]:
+    """Yields the files of a folder that the trainer takes for pictures, sorted by path as text."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    for name in names:
+        if os.path.splitext(name)[1] in IMAGE_EXTENSIONS:  # noqa: PTH122 - a Path for each file costs twice the time
+            yield folder / name

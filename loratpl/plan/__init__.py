@@ -1,0 +1,1 @@
+"""Dataset × settings → TrainingPlan: buckets, batches, steps and epochs, by the trainer's own arithmetic."""

@@ -1,0 +1,1 @@
+"""TrainingPlan → RenderedRun: the trainer's own files, its command and its environment."""

@@ -1,0 +1,185 @@
+"""Renders a plan: pure arithmetic and text, but for `write`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratpl.config.settings import Settings
+from loratpl.dataset.scan import Concept
+from loratpl.errors import ConfigError, Problem
+from loratpl.plan.planner import TrainingPlan
+from loratpl.project import RunPaths
+from loratpl.render.toml_text import NotReadableError, to_toml
+from loratpl.resources import INSIDE_DIR
+from loratpl.trainer.paths import TrainerPaths
+
+# The trainer takes the folders from the dataset file; named in both it warns and ignores these.
+_ONLY_IN_DATASET = frozenset({"train_data_dir", "reg_data_dir"})
+# These go to the dataset file; what is not there falls back to the option of the same name in train.toml.
+_DATASET_OPTIONS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
+
+# Every value is set for a reason; ours come first so that `kohyatpl.env` of a config can change them.
+BASE_ENV = {
+    "PYTHONUNBUFFERED": "1",  # without it epochs and checkpoints are printed only at the end
+    "PYTHONIOENCODING": "utf-8",  # the trainer's messages are English and Japanese
+    "COLUMNS": "1000",  # one log record a line: the trainer's logger wraps at 80 otherwise
+    "TERM": "dumb",  # no colours in the log file
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRun:
+    """What a run is started with.
+
+    Attributes:
+        options: What train.toml holds.
+        dataset: What dataset.toml holds.
+        argv: The command, its first word the trainer's interpreter.
+        env: What is added to the environment.
+        cwd: The trainer's folder: its scripts import each other from there.
+    """
+
+    family: str
+    script: str
+    options: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the run as other programs read it (design: the `render` contract)."""
+        return {
+            "family": self.family,
+            "script": self.script,
+            "options": dict(self.options),
+            "dataset": dict(self.dataset),
+            "argv": list(self.argv),
+            "env": dict(self.env),
+        }
+
+    def command_text(self) -> str:
+        """Returns the command as it can be pasted into a POSIX shell."""
+        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.env.items())
+        return f"cd {shlex.quote(str(self.cwd))} && {variables} {shlex.join(self.argv)}\n"
+
+
+def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths: RunPaths) -> RenderedRun:
+    """Returns the run of a plan.
+
+    Args:
+        settings: Resolved and without errors.
+        plan: Made for these settings.
+        trainer: Where the trainer is, or would be.
+        paths: Where the run's files will lie.
+    """
+    options = _options(settings, paths)
+    script = trainer.source_dir / settings.family.script
+    entry = [str(INSIDE_DIR / "entry.py"), "--events", str(paths.events_path), "--state-dir", str(paths.state_dir)]
+    if settings.block.launch.tiny_unet:
+        entry.append("--tiny-unet")
+    files = ["--config_file", str(paths.train_toml_path), "--dataset_config", str(paths.dataset_toml_path)]
+    launcher = _launcher(trainer, plan.processes, settings["mixed_precision"])
+    return RenderedRun(
+        family=settings.family.name,
+        script=settings.family.script,
+        options=options,
+        dataset=_dataset(settings, plan),
+        argv=(*launcher, *entry, str(script), *files),
+        env=_env(settings, plan),
+        cwd=trainer.source_dir,
+    )
+
+
+def _options(settings: Settings, paths: RunPaths) -> dict[str, Any]:
+    options = {
+        name: setting.value
+        for name, setting in settings.options.items()
+        # A flag that is off is the trainer's default; written as `false` it would only be noise.
+        if setting.value is not False and name not in _ONLY_IN_DATASET
+    }
+    return {**options, "logging_dir": str(paths.tensorboard_dir)}
+
+
+def _dataset(settings: Settings, plan: TrainingPlan) -> dict[str, Any]:
+    dataset = {
+        "resolution": list(plan.resolution),
+        "batch_size": settings["train_batch_size"],
+        **{name: settings[name] for name in _DATASET_OPTIONS if settings[name] is not None},
+        "subsets": [_subset(concept, settings) for concept in plan.dataset.concepts],
+    }
+    return {"datasets": [dataset]}
+
+
+def _subset(concept: Concept, settings: Settings) -> dict[str, Any]:
+    return {
+        "image_dir": str(concept.folder),
+        "num_repeats": concept.repeats,
+        "class_tokens": concept.class_tokens,
+        "is_reg": concept.is_reg,
+        "caption_extension": settings["caption_extention"] or settings["caption_extension"],
+    }
+
+
+def _launcher(trainer: TrainerPaths, processes: int, mixed_precision: str) -> list[str]:
+    """One process is started directly: `accelerate launch` would import torch a first time only to start it."""
+    python = str(trainer.python_path)
+    if processes == 1:
+        return [python]
+    return [
+        python, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1",
+        "--num_processes", str(processes), "--mixed_precision", mixed_precision, "--dynamo_backend", "no",
+        # 0 lets the system choose a free port, so that two trainings on one machine do not meet.
+        "--main_process_port", "0",
+    ]  # fmt: skip
+
+
+def _env(settings: Settings, plan: TrainingPlan) -> dict[str, str]:
+    env = dict(BASE_ENV)
+    if plan.processes == 1:
+        # What `accelerate launch` would set for one process.
+        env |= {"ACCELERATE_MIXED_PRECISION": settings["mixed_precision"], "ACCELERATE_DYNAMO_BACKEND": "NO"}
+    if settings.block.launch.threads is not None:
+        env["OMP_NUM_THREADS"] = str(settings.block.launch.threads)
+    return {**env, **settings.block.env}
+
+
+def write(rendered: RenderedRun, settings: Settings, paths: RunPaths) -> None:
+    """Writes a run's files: the config as resolved, train.toml, dataset.toml and command.txt.
+
+    Raises:
+        ConfigError: A text cannot be passed on through the trainer's TOML reader.
+        OSError: They cannot be written.
+    """
+    train_toml, dataset_toml = _toml(rendered.options, settings), _toml(rendered.dataset, settings)
+    paths.run_dir.mkdir(parents=True, exist_ok=True)
+    config = {
+        "family": settings.family.name,
+        **{name: setting.value for name, setting in settings.options.items()},
+        "kohyatpl": settings.block.model_dump(exclude_none=True),
+    }
+    paths.config_path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    paths.train_toml_path.write_text(train_toml, encoding="utf-8")
+    paths.dataset_toml_path.write_text(dataset_toml, encoding="utf-8")
+    paths.command_path.write_text(rendered.command_text(), encoding="utf-8")
+
+
+def _toml(values: Mapping[str, Any], settings: Settings) -> str:
+    try:
+        return to_toml(values)
+    except NotReadableError as error:
+        where = settings.where(error.key)
+        raise ConfigError(
+            Problem(
+                "config.value",
+                f"{where}: the trainer's reader of TOML files would misread {error.value!r}.",
+                where,
+                "Choose a text or a folder name without control characters and leading quotes.",
+            )
+        ) from error

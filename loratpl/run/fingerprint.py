@@ -1,0 +1,61 @@
+"""Fingerprints of what a run was trained on: the base model and the concepts, hashed while the trainer works."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from loratpl.dataset.scan import Concept
+from loratpl.weights import sha256_of
+
+FINISH_TIMEOUT_S = 120.0
+
+
+def sha256_of_tree(root_dir: Path, paths: Iterable[Path]) -> str:
+    """Returns one hash over the names (relative to `root_dir`) and bytes of files, whatever their order."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(root_dir).as_posix()}\0{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def model_sha256(model: Path) -> str | None:
+    """Returns the hash of a model file or of a Diffusers folder, None where the model is neither."""
+    if model.is_file():
+        return sha256_of(model)
+    if model.is_dir():
+        return sha256_of_tree(model, (path for path in model.rglob("*") if path.is_file()))
+    return None
+
+
+def concept_sha256(concept: Concept, caption_extension: str) -> str:
+    """Returns one hash over a concept's pictures and their captions."""
+    captions = (picture.path.with_suffix(caption_extension) for picture in concept.pictures)
+    files = {picture.path for picture in concept.pictures} | {path for path in captions if path.is_file()}
+    return sha256_of_tree(concept.folder, files)
+
+
+class Fingerprints(threading.Thread):
+    """Hashes in the background; a file that goes away meanwhile leaves its hash unknown."""
+
+    def __init__(self, model: str, concepts: tuple[Concept, ...], caption_extension: str) -> None:
+        super().__init__(name="fingerprints", daemon=True)
+        self._model, self._concepts, self._caption_extension = model, concepts, caption_extension
+        self.model: str | None = None
+        self.concepts: dict[Path, str] = {}
+
+    def run(self) -> None:
+        """Hashes the model, then each concept."""
+        try:
+            self.model = model_sha256(Path(self._model))
+            for concept in self._concepts:
+                self.concepts[concept.folder] = concept_sha256(concept, self._caption_extension)
+        except OSError:
+            return
+
+    def finish(self, *, wait: bool) -> None:
+        """Waits until everything is hashed, but not for ever; without `wait` takes what is there."""
+        if wait and self.is_alive():
+            self.join(FINISH_TIMEOUT_S)

@@ -1,0 +1,28 @@
+"""Which phase the trainer is in, told from its log: before the first step there are no events."""
+
+from __future__ import annotations
+
+STARTING = "starting the trainer"
+TRAINING = "training"
+
+# A piece of a log line (sd-scripts 48d368fa) and the phase that begins with it.
+_BEGINNINGS = (
+    ("prepare tokenizer", "reading the tokenizer"),
+    ("Loading dataset config from", "reading pictures and captions"),
+    ("preparing accelerator", "loading the base model"),
+    ("caching latents", "caching latents"),
+    ("create LoRA network", "creating the network"),
+    ("prepare optimizer, data loader etc.", "preparing the optimiser"),
+    ("running training", TRAINING),
+    ("saving checkpoint", "saving"),
+    ("generating sample images", "drawing samples"),
+)
+
+
+def phase_of(line: str) -> str | None:
+    """Returns the phase that begins with a log line, None when it begins none.
+
+    >>> phase_of("                    INFO     caching latents...          train_util.py:1112")
+    'caching latents'
+    """
+    return next((phase for piece, phase in _BEGINNINGS if piece in line), None)

@@ -1,0 +1,38 @@
+"""Turns Ctrl-C, SIGTERM and SIGHUP into a request to stop that the run can look at."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class StopRequests:
+    """How often, and first by which signal, the user or the system asked to stop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first_signal: int | None = None
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        if self.first_signal is None:
+            self.first_signal = number
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes the signals over while the body runs; outside the main thread, where that cannot be, does nothing."""
+        earlier = {}
+        for name in _NAMES:
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(ValueError):
+                    earlier[number] = signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)

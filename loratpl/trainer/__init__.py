@@ -1,0 +1,1 @@
+"""The pinned trainer: its checkout, its environment, its options."""

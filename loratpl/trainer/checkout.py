@@ -1,0 +1,150 @@
+"""The trainer's files: taken from a checkout that exists, each hashed against the pin. The one user of GitPython."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loratpl.errors import Problem, TrainerError
+from loratpl.trainer.manifest import SCRIPTS
+from loratpl.trainer.pin import Pin
+
+# What a training imports or reads whatever the family; the rest of the tree (pictures, documents, converters) may be
+# left out by a sparse checkout.
+_NEEDED_FOLDERS = ("library/", "networks/")
+_SHOWN_FILES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFiles:
+    """The files of a checkout that are there and are the pin's.
+
+    Attributes:
+        hashes: For each file that was copied, by its path in the tree, its git blob id.
+        left_out: Tracked files that the checkout does not have and a training does not need.
+    """
+
+    hashes: Mapping[str, str]
+    left_out: tuple[str, ...]
+
+
+def copy_checkout(source_dir: Path, target_dir: Path, pin: Pin) -> SourceFiles:
+    """Returns what was copied from `source_dir` to `target_dir`: the tracked files that are there, each hashed.
+
+    The copy answers `git rev-parse HEAD` with the pin's commit: the trainer writes that into the LoRA's metadata.
+
+    Raises:
+        TrainerError: There is no git, no checkout, another commit, or a file that is not the pin's.
+    """
+    _require_git()
+    import git
+
+    tree = _pinned_tree(source_dir, pin)
+    present = {name: blob for name, blob in tree.items() if (source_dir / name).is_file()}
+    left_out = tuple(sorted(set(tree) - set(present)))
+    _refuse_incomplete(source_dir, left_out)
+    for name in present:
+        target = target_dir / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source_dir / name, target)
+    changed = changed_files(target_dir, present)
+    if changed:
+        raise _changed_source(source_dir, changed)
+    with git.Repo.init(target_dir):
+        (target_dir / ".git" / "HEAD").write_text(f"{pin.commit}\n", encoding="ascii")
+    return SourceFiles(present, left_out)
+
+
+def changed_files(folder: Path, hashes: Mapping[str, str]) -> list[str]:
+    """Returns the files below `folder` that are missing or do not have the git blob id they should have."""
+    return [name for name, wanted in hashes.items() if _blob_id(folder / name) != wanted]
+
+
+def _blob_id(path: Path) -> str | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    # https://git-scm.com/book/en/v2/Git-Internals-Git-Objects: the id is the SHA-1 of a header and the content.
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _require_git() -> None:
+    # GitPython otherwise ends its own import with a page of advice when there is no git.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    if shutil.which("git") is None:
+        raise TrainerError(
+            Problem(
+                "trainer.git.missing",
+                "There is no git on this machine; without it the trainer's files cannot be told from others.",
+                "git",
+                "Install git (https://git-scm.com/downloads), then run the command again.",
+            )
+        )
+
+
+def _pinned_tree(source_dir: Path, pin: Pin) -> dict[str, str]:
+    import git
+
+    try:
+        with git.Repo(source_dir) as repo:
+            head = repo.head.commit.hexsha
+            tree = repo.head.commit.tree
+            if head != pin.commit or tree.hexsha != pin.tree:
+                raise _wrong_commit(source_dir, head, pin)
+            return {str(item.path): item.hexsha for item in tree.traverse() if isinstance(item, git.Blob)}
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError, git.GitError, ValueError, OSError) as error:
+        raise TrainerError(
+            Problem(
+                "trainer.source.unreadable",
+                f"{source_dir} is not a git checkout of sd-scripts that can be read: {error}.",
+                str(source_dir),
+                f"Clone {pin.url} and check out {pin.commit} there, then name that folder.",
+            )
+        ) from error
+
+
+def _wrong_commit(source_dir: Path, head: str, pin: Pin) -> TrainerError:
+    return TrainerError(
+        Problem(
+            "trainer.source.commit",
+            f"{source_dir} is at commit {head[:8]}; this version of kohyatpl is made for {pin.short_commit}.",
+            str(source_dir),
+            f'Run `git -C "{source_dir}" checkout {pin.commit}`, then try again.',
+        )
+    )
+
+
+def _refuse_incomplete(source_dir: Path, left_out: Sequence[str]) -> None:
+    needed = [name for name in left_out if name in SCRIPTS or name.startswith(_NEEDED_FOLDERS)]
+    if needed:
+        raise TrainerError(
+            Problem(
+                "trainer.source.incomplete",
+                f"{source_dir} lacks files that every training needs: {_listed(needed)}.",
+                str(source_dir),
+                f'Run `git -C "{source_dir}" restore .`, or widen the sparse checkout with '
+                f'`git -C "{source_dir}" sparse-checkout disable`.',
+            )
+        )
+
+
+def _changed_source(source_dir: Path, changed: Sequence[str]) -> TrainerError:
+    return TrainerError(
+        Problem(
+            "trainer.source.changed",
+            f"{source_dir} has files that are not the pinned commit's: {_listed(changed)}.",
+            str(source_dir),
+            f'See them with `git -C "{source_dir}" diff`; take a fresh clone, on Windows with '
+            "`git clone -c core.autocrlf=false`.",
+        )
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_FILES
+    return ", ".join(names[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,196 @@
+"""Starts one of the trainer's scripts, unmodified, and tells what it does.
+
+Usage: entry.py [--events FILE] [--state-dir DIR] [--tiny-unet] SCRIPT [ARGUMENT ...]
+
+--events FILE     append one JSON object a line: training, step, epoch, stopped
+--state-dir DIR   where a training that is asked to stop saves its state
+--tiny-unet       for `trainer verify`, `demo` and tests: the base model is the tiny one
+
+Asked to stop (SIGTERM, SIGINT, or the end of standard input when KOHYATPL_LIFELINE=1), the step in progress is
+finished, a state saved, and the process leaves with 75. Before the first step it leaves at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+STOPPED_EXIT_CODE = 75
+LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
+
+
+class Events:
+    """Appends events to a file; every line is written at once, so that two writers never mix within one."""
+
+    def __init__(self, path: str | None) -> None:
+        self._descriptor: int | None = None
+        if path is not None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(path, flags, 0o644)
+
+    def write(self, event: str, **details: Any) -> None:
+        """Writes one event; a full disk must not end a training, so what cannot be written is lost."""
+        if self._descriptor is None:
+            return
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **details}) + "\n"
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, line.encode())
+
+
+class StopRequest:
+    """Whether the training was asked to stop, and whether it has come far enough to have a state to save."""
+
+    def __init__(self, events: Events) -> None:
+        self.is_asked = False
+        self.is_training = False
+        self._events = events
+
+    def listen(self) -> None:
+        """Listens to signals, and to the lifeline where there is one."""
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                signal.signal(number, self._on_signal)
+        if os.environ.get(LIFELINE_VARIABLE) == "1":
+            threading.Thread(target=self._wait_for_end_of_input, daemon=True).start()
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        if self.is_asked and self.is_training:
+            return
+        self.is_asked = True
+        if not self.is_training:
+            self._events.write("stopped", step=0, state_dir=None)
+            raise SystemExit(STOPPED_EXIT_CODE)
+
+    def _wait_for_end_of_input(self) -> None:
+        # os.read and not sys.stdin: a thread inside sys.stdin's lock would make the interpreter abort at its end.
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        # Signal handlers run in the main thread, so this is where the request is dealt with.
+        signal.raise_signal(signal.SIGTERM)
+
+
+def make_tracker_class() -> type[Any]:
+    """Returns the tracker class; accelerate is imported here, after the signal handlers are in place."""
+    from accelerate.tracking import GeneralTracker
+
+    class EventTracker(GeneralTracker):  # type: ignore[misc]  # accelerate has no types
+        """Receives the exact numbers of every step, and is where a stop request is seen."""
+
+        name = "kohyatpl"
+        requires_logging_directory = False
+        main_process_only = True
+
+        def __init__(self, accelerator: Any, events: Events, stop: StopRequest, state_dir: str | None) -> None:
+            super().__init__()
+            self._accelerator, self._events, self._stop, self._state_dir = accelerator, events, stop, state_dir
+
+        @property
+        def tracker(self) -> EventTracker:
+            return self
+
+        def store_init_configuration(self, values: Mapping[str, Any]) -> None:
+            """Nothing: the record of the run holds the configuration."""
+
+        def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
+            """Writes the numbers of a step or an epoch; leaves when a stop was asked for."""
+            numbers = {key: _number(value) for key, value in values.items() if isinstance(value, (int, float))}
+            if "loss/current" in numbers:
+                self._log_step(numbers, step)
+            elif "loss/epoch_average" in numbers:
+                self._events.write("epoch", epoch=step, average_loss=numbers["loss/epoch_average"])
+            elif numbers:
+                self._events.write("numbers", step=step, values=numbers)
+
+        def _log_step(self, numbers: dict[str, float | None], step: int | None) -> None:
+            rates = {key.removeprefix("lr/"): value for key, value in numbers.items() if key.startswith("lr/")}
+            self._events.write(
+                "step", step=step, loss=numbers["loss/current"], average_loss=numbers.get("loss/average"), lr=rates
+            )
+            # Inside an accumulation the gradients gathered so far are in no state: wait for the update.
+            if self._stop.is_asked and self._accelerator.sync_gradients:
+                state_dir = self._save_state()
+                self._events.write("stopped", step=step, state_dir=state_dir)
+                raise SystemExit(STOPPED_EXIT_CODE)
+
+        def _save_state(self) -> str | None:
+            if self._state_dir is None:
+                return None
+            partial = f"{self._state_dir}.partial"
+            self._accelerator.save_state(partial)
+            os.replace(partial, self._state_dir)
+            return self._state_dir
+
+    return EventTracker
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def add_tracker(events: Events, stop: StopRequest, state_dir: str | None) -> None:
+    """Makes every Accelerator tell our tracker what it tells the others.
+
+    `log_with` would be accelerate's own way in, but it is the trainer that fills it. The method is wrapped and runs
+    as it is; one that is gone raises AttributeError here.
+    """
+    from accelerate import Accelerator
+
+    tracker_class = make_tracker_class()
+    init_trackers = Accelerator.init_trackers
+
+    def with_event_tracker(accelerator: Any, *args: Any, **kwargs: Any) -> None:
+        init_trackers(accelerator, *args, **kwargs)
+        if accelerator.is_main_process:
+            config = kwargs.get("config") or {}
+            events.write("training", max_train_steps=config.get("max_train_steps"), device=str(accelerator.device))
+            accelerator.trackers.append(tracker_class(accelerator, events, stop, state_dir))
+        stop.is_training = True
+
+    Accelerator.init_trackers = with_event_tracker
+
+
+def main() -> None:
+    """Sets the hooks, then runs the script as if it had been started itself."""
+    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser.add_argument("--events")
+    parser.add_argument("--state-dir")
+    parser.add_argument("--tiny-unet", action="store_true")
+    parser.add_argument("script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+
+    # Other processes of the same training report nothing: their numbers are in the first one's.
+    is_first = os.environ.get("RANK", "0") == "0"
+    events = Events(options.events if is_first else None)
+    stop = StopRequest(events)
+    stop.listen()
+
+    import tiny_unet
+    import torchvision_ops
+
+    # From here on the interpreter looks as it does for a script that was started directly.
+    script = os.path.abspath(options.script)
+    sys.argv = [script, *options.arguments]
+    sys.path[0] = os.path.dirname(script)
+    torchvision_ops.install()
+    add_tracker(events, stop, options.state_dir)
+    if options.tiny_unet:
+        tiny_unet.shrink_sd1_unet()
+    runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Installs the trainer: built beside, checked, moved into place, the marker last; and says how it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from loratpl.errors import Problem, TrainerError
+from loratpl.trainer.checkout import changed_files, copy_checkout
+from loratpl.trainer.environment import installed_versions, locked_versions, make_environment, parse_options
+from loratpl.trainer.manifest import MANIFEST_PATH
+from loratpl.trainer.paths import TrainerPaths
+from loratpl.trainer.pin import ENVIRONMENT_LOCK_PATH, Pin
+
+SOURCE_VARIABLE = "KOHYATPL_SD_SCRIPTS"
+MARKER_SCHEMA = 1
+Progress = Callable[[str], None]
+
+
+class Marker(BaseModel):
+    """What installation.json holds; it is written last, so its presence says that the installation is whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = MARKER_SCHEMA
+    commit: str
+    source: str
+    installed_at: str
+    python: str
+    packages: dict[str, str]
+    hashes: dict[str, str]
+    left_out: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerStatus:
+    """How the installed trainer is.
+
+    Attributes:
+        paths: Where it is or would be.
+        marker: None when nothing counts as installed.
+        ill: What is wrong with it, a sentence each; empty when it is healthy or absent.
+    """
+
+    paths: TrainerPaths
+    marker: Marker | None
+    ill: tuple[str, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a run may use it."""
+        return self.marker is not None and not self.ill
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Returns what keeps a run from using it."""
+        if self.marker is None:
+            return (
+                Problem(
+                    "trainer.missing",
+                    "The trainer is not installed.",
+                    str(self.paths.root_dir),
+                    "Install it from a checkout of sd-scripts: `kohyatpl trainer install --source PATH`.",
+                ),
+            )
+        return tuple(
+            Problem("trainer.unhealthy", sentence, str(self.paths.root_dir), "Run `kohyatpl trainer install` again.")
+            for sentence in self.ill
+        )
+
+
+def status(pin: Pin) -> TrainerStatus:
+    """Returns how the trainer is, without importing anything of it: its marker, its files, its versions."""
+    return _status_at(TrainerPaths.of(pin), pin)
+
+
+def _status_at(paths: TrainerPaths, pin: Pin) -> TrainerStatus:
+    try:
+        marker = Marker.model_validate_json(paths.marker_path.read_bytes())
+    except OSError:
+        return TrainerStatus(paths, None, ())
+    except ValidationError:
+        return TrainerStatus(paths, None, ("installation.json is not what this version of kohyatpl writes.",))
+    checks = (_files_are_right(paths, marker), _interpreter_answers(paths, marker), _is_pinned(marker, pin))
+    return TrainerStatus(paths, marker, tuple(sentence for sentence in checks if sentence is not None))
+
+
+def _files_are_right(paths: TrainerPaths, marker: Marker) -> str | None:
+    changed = changed_files(paths.source_dir, marker.hashes)
+    if not changed:
+        return None
+    return f"{len(changed)} of the trainer's files were changed or are missing, the first is {changed[0]}."
+
+
+def _interpreter_answers(paths: TrainerPaths, marker: Marker) -> str | None:
+    found = installed_versions(paths)
+    if found is None:
+        return f"The trainer's interpreter {paths.python_path} does not answer."
+    wrong = [name for name, version in marker.packages.items() if found["packages"].get(name) != version]
+    return f"The trainer's environment has other versions than installed: {', '.join(wrong[:5])}." if wrong else None
+
+
+def _is_pinned(marker: Marker, pin: Pin) -> str | None:
+    if marker.commit == pin.commit:
+        return None
+    return f"The trainer is at {marker.commit[:8]}, not at the pin {pin.short_commit}."
+
+
+def require_trainer(pin: Pin) -> TrainerPaths:
+    """Returns the places of the installed trainer.
+
+    Raises:
+        TrainerError: It is missing or unhealthy.
+    """
+    found = status(pin)
+    if not found.is_ready:
+        raise TrainerError(*found.problems())
+    return found.paths
+
+
+def source_from_environment() -> Path | None:
+    """Returns the checkout that `KOHYATPL_SD_SCRIPTS` names."""
+    named = os.environ.get(SOURCE_VARIABLE)
+    return Path(named).expanduser() if named else None
+
+
+def install(pin: Pin, source_dir: Path, progress: Progress) -> TrainerStatus:
+    """Returns the status of the trainer once it is installed from the checkout at `source_dir`.
+
+    A healthy installation is left as it is. Two installs at once: the second waits and then finds the work done.
+
+    Raises:
+        TrainerError: It cannot be installed; nothing counts as installed then that did not before.
+    """
+    import filelock
+
+    if not pin.allows_this_python():
+        raise _python_out_of_range(pin)
+    paths = TrainerPaths.of(pin)
+    try:
+        paths.root_dir.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(paths.lock_path)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            progress("another install is at work; waiting for it")
+            lock.acquire()
+        try:
+            return _install_locked(pin, paths, source_dir, progress)
+        finally:
+            lock.release()
+    except OSError as error:
+        raise TrainerError(
+            Problem(
+                "trainer.install.disk",
+                f"The trainer cannot be written to {paths.root_dir.parent}: {error.strerror or error}.",
+                str(error.filename or paths.root_dir),
+                "Make room (a CUDA build of PyTorch takes about 6 GB), or name another disk with KOHYATPL_HOME.",
+            )
+        ) from error
+
+
+def _install_locked(pin: Pin, paths: TrainerPaths, source_dir: Path, progress: Progress) -> TrainerStatus:
+    found = _status_at(paths, pin)
+    if found.is_ready:
+        progress("already installed")
+        return found
+    partial = paths.partial
+    shutil.rmtree(partial.root_dir, ignore_errors=True)  # what a killed install left
+    try:
+        marker = _build(pin, partial, source_dir, paths.install_log_path, progress)
+        if paths.root_dir.exists():
+            shutil.rmtree(paths.replaced_dir, ignore_errors=True)
+            paths.root_dir.rename(paths.replaced_dir)
+        partial.marker_path.write_text(marker.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.root_dir.rename(paths.root_dir)
+    finally:
+        shutil.rmtree(partial.root_dir, ignore_errors=True)
+        shutil.rmtree(paths.replaced_dir, ignore_errors=True)
+    return _status_at(paths, pin)
+
+
+def _build(pin: Pin, partial: TrainerPaths, source_dir: Path, log_path: Path, progress: Progress) -> Marker:
+    partial.root_dir.mkdir()
+    progress(f"copying sd-scripts {pin.short_commit} from {source_dir}")
+    files = copy_checkout(source_dir, partial.source_dir, pin)
+    progress("installing PyTorch and the trainer's packages (minutes; several GB on a machine with a GPU)")
+    with log_path.open("wb") as log:
+        make_environment(partial, log.write)
+    progress("asking all seven training scripts for their options")
+    if parse_options(partial, pin) != MANIFEST_PATH.read_text(encoding="utf-8"):
+        raise TrainerError(
+            Problem(
+                "trainer.options.differ",
+                "The installed trainer has other options than this version of kohyatpl was made for.",
+                str(MANIFEST_PATH),
+                "Reinstall kohyatpl; its files and its pin do not belong together.",
+            )
+        )
+    versions = installed_versions(partial)
+    if versions is None:
+        raise TrainerError(
+            Problem(
+                "trainer.environment.broken",
+                "The new environment does not answer.",
+                str(partial.venv_dir),
+                "Try again.",
+            )
+        )
+    wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
+    return Marker(
+        commit=pin.commit,
+        source=str(source_dir),
+        installed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        python=versions["python"],
+        packages={name: version for name, version in versions["packages"].items() if name in wanted},
+        hashes=dict(files.hashes),
+        left_out=list(files.left_out),
+    )
+
+
+def _python_out_of_range(pin: Pin) -> TrainerError:
+    import platform
+
+    low, high = (".".join(map(str, version)) for version in (pin.python_min, pin.python_max))
+    return TrainerError(
+        Problem(
+            "trainer.python",
+            f"The trainer's environment exists for Python {low} to {high}; this is Python {platform.python_version()}.",
+            "python",
+            f"Run kohyatpl with one of these, for example `python{high} -m pip install kohyatpl`.",
+        )
+    )

@@ -1,0 +1,1 @@
+"""The terminal: commands, text, JSON. Nothing below this package prints."""

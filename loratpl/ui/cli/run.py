@@ -1,0 +1,53 @@
+"""`kohyatpl run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loratpl.ui.cli.parameters import Config, Project, Set, assignments
+from loratpl.ui.result import CommandResult
+
+
+def run(
+    context: typer.Context,
+    project: Project = Path(),
+    config: Config = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Ends the run's id.", show_default="the output's name")
+    ] = None,
+    set_: Set = None,
+) -> CommandResult:
+    """Train: plan, render, launch, watch, and prove what came out."""
+    from loratpl.errors import TrainerError
+    from loratpl.project import open_project
+    from loratpl.render.prepare import prepare
+    from loratpl.run.runner import start_run
+    from loratpl.trainer.install import status
+    from loratpl.trainer.pin import load_pin
+    from loratpl.ui.console import run_watcher, say
+
+    prepared = prepare(open_project(project), config, assignments(set_))
+    pin = load_pin()
+    trainer = status(pin)
+    if not trainer.is_ready:
+        raise TrainerError(*trainer.problems())
+    output = context.obj
+    plan = prepared.plan
+    if not (output.as_json or output.quiet):
+        say(f"{plan.total_steps} steps in {plan.epochs} epochs, {plan.batches_per_epoch} batches each")
+    with run_watcher(as_json=output.as_json, quiet=output.quiet) as watcher:
+        result = start_run(prepared, trainer, pin, watcher, name=name)
+    final = result.record.outputs[-1] if result.record.outputs else None
+    lines = [
+        f"Trained {result.record.last_step} steps as planned.",
+        *(
+            [f"  LoRA    {final.path}", f"  proven  {final.trained} of {final.trainable} layers changed, no NaN"]
+            if final
+            else []
+        ),
+        f"  record  {result.paths.run_dir}",
+    ]
+    return CommandResult("run", result.record.model_dump(), lines, (*prepared.warnings, *result.warnings))
