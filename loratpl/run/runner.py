@@ -19,7 +19,7 @@ from loratpl.render.prepare import Prepared
 from loratpl.render.renderer import RenderedRun, render, write
 from loratpl.run.diagnose import cause_from_log
 from loratpl.run.fingerprint import Fingerprints
-from loratpl.run.phases import STARTING, phase_of
+from loratpl.run.phases import STARTING, TRAINING, phase_of
 from loratpl.run.pump import JOIN_TIMEOUT_S, Pump
 from loratpl.run.stopping import StopRequests
 from loratpl.run.verify import Verdict, verify_outputs
@@ -156,6 +156,7 @@ class _Run:
     watcher: Watcher
     stops: StopRequests = field(default_factory=StopRequests)
     phase: str = ""
+    phase_began_at: float = 0.0
     last_step: int = 0
     stop_was_passed_on: bool = False
     stopped_event: dict[str, Any] | None = None
@@ -217,8 +218,8 @@ class _Run:
 
     def _enter(self, phase: str) -> None:
         if phase != self.phase:
-            self.phase = phase
-            event = {"event": "phase", "time": round(time.time(), 3), "phase": phase}
+            self.phase, self.phase_began_at = phase, round(time.time(), 3)
+            event = {"event": "phase", "time": self.phase_began_at, "phase": phase}
             append_event(self.paths.events_path, event)
             self.watcher.phase(phase)
 
@@ -234,6 +235,8 @@ class _Run:
         number = event.get("step")
         if isinstance(number, int):
             self.last_step = number
+            if event.get("time", 0.0) > self.phase_began_at:
+                self._enter(TRAINING)  # after a checkpoint or samples
             total = self.prepared.plan.total_steps
             self.watcher.step(Step(number, total, event.get("loss"), event.get("average_loss")))
 

@@ -24,9 +24,9 @@ INSIDE_TIMEOUT_S = 900.0
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 _VERSIONS_CODE = (
-    "import importlib.metadata as m, json, platform; "
+    "import importlib.metadata as m, json, platform, re; "
     "print(json.dumps({'python': platform.python_version(), "
-    "'packages': {d.metadata['Name']: d.version for d in m.distributions()}}))"
+    "'packages': {re.sub('[-_.]+', '-', d.name).lower(): d.version for d in m.distributions()}}))"
 )
 
 OutputSink = Callable[[bytes], object]

@@ -218,7 +218,7 @@ def _build(pin: Pin, partial: TrainerPaths, source_dir: Path, log_path: Path, pr
         source=str(source_dir),
         installed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         python=versions["python"],
-        packages={name: version for name, version in versions["packages"].items() if name in wanted},
+        packages={name: versions["packages"][name] for name in sorted(wanted) if name in versions["packages"]},
         hashes=dict(files.hashes),
         left_out=list(files.left_out),
     )

@@ -60,6 +60,9 @@ def _usage_result(error: Exception) -> CommandResult:
     context = getattr(error, "ctx", None)
     command = "" if context is None else context.command_path.removeprefix("kohyatpl").strip()
     fix = f"`{f'kohyatpl {command}'.strip()} --help` shows what it takes."
+    if message.startswith("Usage:"):  # a command group without a command: typer's message is its whole help
+        missing = Problem("usage.arguments", "A command is missing.", "command line", fix)
+        return CommandResult(command, {}, message.splitlines(), (missing,), ExitCode.USAGE)
     problem = Problem("usage.arguments", message, "command line", fix)
     return CommandResult(command, {}, (), (problem,), ExitCode.USAGE)
 

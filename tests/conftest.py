@@ -1,0 +1,53 @@
+"""Every test runs in a home of its own, without network settings or git config of the user."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from loratpl.trainer.install import TrainerStatus, status
+from loratpl.trainer.pin import load_pin
+from tests.stand_in import StandIn, make_stand_in
+
+# Looked up once, before any test replaces the home; nothing in it is ever written.
+_INSTALLED = status(load_pin())
+ODD_NAMES = ("plain", "with space", 'it\'s a "quote"', "ñandú 日本 😀", "-dash", "_5_under_score_s")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path_factory.mktemp("home")
+    for name in ("HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "KOHYATPL_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    (home / "home").mkdir()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("KOHYATPL_SD_SCRIPTS", raising=False)
+
+
+@pytest.fixture(params=ODD_NAMES)
+def odd_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder whose name is harder than most; the test runs once for each."""
+    folder = tmp_path / str(request.param)
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    """An installation whose trainer is a script of ours that prints what the real one prints."""
+    return make_stand_in(Path(os.environ["KOHYATPL_HOME"]))
+
+
+@pytest.fixture(scope="session")
+def installed_trainer() -> TrainerStatus:
+    """The real trainer, where one is installed; KOHYATPL_REQUIRE_TRAINER=1 makes its absence a failure."""
+    if not _INSTALLED.is_ready:
+        reason = "; ".join(problem.message for problem in _INSTALLED.problems())
+        if os.environ.get("KOHYATPL_REQUIRE_TRAINER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return _INSTALLED
