@@ -6,10 +6,12 @@ import functools
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from loratpl import process
 
 QUERY_TIMEOUT_S = 20.0
+_AMD_DRIVER = Path("/dev/kfd")
 # https://developer.nvidia.com/cuda-gpus: bfloat16 arithmetic came with compute capability 8.0 (Ampere).
 BF16_COMPUTE_CAPABILITY = 8.0
 
@@ -53,13 +55,21 @@ def parse_gpus(text: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
+def known_gpu_count() -> int | None:
+    """Returns how many GPUs torch can use, None where that cannot be told without torch (AMD, Apple)."""
+    gpus = nvidia_gpus()
+    if not gpus and (sys.platform == "darwin" or _AMD_DRIVER.exists()):
+        return None
+    return len(gpus)
+
+
 def default_mixed_precision() -> str:
     """Returns the `mixed_precision` that suits this machine: bf16 or fp16 on a GPU, no on a CPU.
 
-    A GPU that the driver does not list (ROCm, Apple) is taken for one without half precision: slower, never wrong.
+    A GPU that NVIDIA's driver does not list is taken for one without half precision: slower, never wrong.
     """
     gpus = nvidia_gpus()
-    if not gpus or sys.platform == "darwin":
+    if not gpus:
         return "no"
     weakest = min(gpu.compute_capability for gpu in gpus)
     return "bf16" if weakest >= BF16_COMPUTE_CAPABILITY else "fp16"

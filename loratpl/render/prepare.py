@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from loratpl.check.layout import layout_problems
+from loratpl.check.machine import machine_problems
+from loratpl.config.machine import known_gpu_count
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
@@ -54,6 +56,6 @@ def prepare(
     """
     settings, problems = load_settings(project, config_path, overrides)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
-    found = (*problems, *layout_problems(project, dataset))
+    found = (*problems, *layout_problems(project, dataset), *machine_problems(settings, known_gpu_count()))
     raise_errors(found)
     return Prepared(project, settings, make_plan(dataset, settings), found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from loratpl.trainer.paths import TrainerPaths
 _ONLY_IN_DATASET = frozenset({"train_data_dir", "reg_data_dir"})
 # These go to the dataset file; what is not there falls back to the option of the same name in train.toml.
 _DATASET_OPTIONS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
+
+# Below the ports that systems hand out by themselves (Linux 32768, Windows and macOS 49152).
+_FIRST_PORT, _PORT_COUNT = 20_000, 12_000
 
 # Every value is set for a reason; ours come first so that `kohyatpl.env` of a config can change them.
 BASE_ENV = {
@@ -85,7 +89,7 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
     if settings.block.launch.tiny_unet:
         entry.append("--tiny-unet")
     files = ["--config_file", str(paths.train_toml_path), "--dataset_config", str(paths.dataset_toml_path)]
-    launcher = _launcher(trainer, plan.processes, settings["mixed_precision"])
+    launcher = _launcher(trainer, plan.processes, settings["mixed_precision"], paths)
     return RenderedRun(
         family=settings.family.name,
         script=settings.family.script,
@@ -127,7 +131,7 @@ def _subset(concept: Concept, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _launcher(trainer: TrainerPaths, processes: int, mixed_precision: str) -> list[str]:
+def _launcher(trainer: TrainerPaths, processes: int, mixed_precision: str, paths: RunPaths) -> list[str]:
     """One process is started directly: `accelerate launch` would import torch a first time only to start it."""
     python = str(trainer.python_path)
     if processes == 1:
@@ -135,9 +139,17 @@ def _launcher(trainer: TrainerPaths, processes: int, mixed_precision: str) -> li
     return [
         python, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1",
         "--num_processes", str(processes), "--mixed_precision", mixed_precision, "--dynamo_backend", "no",
-        # 0 lets the system choose a free port, so that two trainings on one machine do not meet.
-        "--main_process_port", "0",
+        "--main_process_port", str(_port_of(paths)),
     ]  # fmt: skip
+
+
+def _port_of(paths: RunPaths) -> int:
+    """A port of its own for each run, so that two trainings on one machine do not meet.
+
+    accelerate's own default is the same port for all, and its "0: choose one" leaves the processes waiting for each
+    other for ever (torch 2.13).
+    """
+    return _FIRST_PORT + zlib.crc32(str(paths.run_dir).encode()) % _PORT_COUNT
 
 
 def _env(settings: Settings, plan: TrainingPlan) -> dict[str, str]:

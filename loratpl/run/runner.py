@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loratpl import __version__, process
-from loratpl.errors import BusyError, Problem, RunError, StoppedError, error_from
+from loratpl.errors import BusyError, Problem, ProjectError, RunError, StoppedError, error_from
 from loratpl.plan.outputs import PlannedFile, planned_files
 from loratpl.project import ProjectPaths, RunPaths, locked
 from loratpl.records import ConceptRecord, EventReader, Failure, RunRecord, append_event, write_record
@@ -55,7 +55,8 @@ def start_run(
 
     Raises:
         BusyError: Another process works on the project.
-        RunError: An output exists already, the training failed, or what came out is not what was planned.
+        ProjectError: An output exists already, or the project cannot be written to.
+        RunError: The training failed, or what came out is not what was planned.
         StoppedError: It was asked to stop.
     """
     with locked(prepared.project):
@@ -77,9 +78,9 @@ def _refuse_overwriting(project: ProjectPaths, planned: tuple[PlannedFile, ...])
     if existing:
         name = project.relative(existing[0])
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise RunError(
+        raise ProjectError(
             Problem(
-                "run.output.exists",
+                "project.output.exists",
                 f"{name}{more} would be written over: an earlier LoRA of the same name is there.",
                 name,
                 "Give this training another name, `--set output_name=NAME`, or move the earlier files away.",
@@ -102,10 +103,10 @@ def _new_run_dir(project: ProjectPaths, name: str) -> RunPaths:
     raise BusyError(Problem("run.busy", "Too many runs were started within this second.", "", "Try again."))
 
 
-def _unwritable(error: OSError) -> RunError:
-    return RunError(
+def _unwritable(error: OSError) -> ProjectError:
+    return ProjectError(
         Problem(
-            "run.write",
+            "project.write",
             f"{error.filename or 'The project'} cannot be written: {error.strerror or error}.",
             str(error.filename or ""),
             "Make room on the disk, or see to it that you may write there.",

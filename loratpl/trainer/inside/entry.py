@@ -27,6 +27,8 @@ from typing import Any
 
 STOPPED_EXIT_CODE = 75
 LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
+# What a process that is not training yet gets to leave by itself.
+LEAVE_GRACE_S = 15.0
 
 
 class Events:
@@ -50,10 +52,11 @@ class Events:
 class StopRequest:
     """Whether the training was asked to stop, and whether it has come far enough to have a state to save."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, *, is_first: bool) -> None:
         self.is_asked = False
         self.is_training = False
         self._events = events
+        self._is_first = is_first
 
     def listen(self) -> None:
         """Listens to signals, and to the lifeline where there is one."""
@@ -77,8 +80,18 @@ class StopRequest:
         with contextlib.suppress(OSError):
             while os.read(0, 1024):
                 pass
+        if not self._is_first:
+            # The first process saves the state; its launcher ends the others when it leaves. Only when the launcher
+            # itself has gone is there nobody to do that.
+            launcher = os.getppid()
+            while os.getppid() == launcher:
+                time.sleep(1.0)
+            os._exit(STOPPED_EXIT_CODE)
         # Signal handlers run in the main thread, so this is where the request is dealt with.
         signal.raise_signal(signal.SIGTERM)
+        time.sleep(LEAVE_GRACE_S)
+        if not self.is_training:  # the main thread is stuck in a library and cannot even see the signal
+            os._exit(STOPPED_EXIT_CODE)
 
 
 def make_tracker_class() -> type[Any]:
@@ -175,7 +188,7 @@ def main() -> None:
     # Other processes of the same training report nothing: their numbers are in the first one's.
     is_first = os.environ.get("RANK", "0") == "0"
     events = Events(options.events if is_first else None)
-    stop = StopRequest(events)
+    stop = StopRequest(events, is_first=is_first)
     stop.listen()
 
     import tiny_unet
