@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,19 @@ class TrainingPlan:
                 for c in self.concepts
             ],
         }
+
+
+def length_problems(settings: Settings) -> Iterator[Problem]:
+    """Yields a warning where the config gives the length of the training twice: the trainer ignores one of them."""
+    if settings["max_train_epochs"] is not None and settings["max_train_steps"] is not None:
+        yield Problem(
+            "config.steps.ignored",
+            f"max_train_steps is {settings['max_train_steps']} and max_train_epochs is {settings['max_train_epochs']}; "
+            "the trainer takes the epochs and ignores the steps.",
+            settings.where("max_train_steps"),
+            "Take one of them out (`--set max_train_epochs=null` for this time only).",
+            "warning",
+        )
 
 
 def make_plan(dataset: Dataset, settings: Settings) -> TrainingPlan:

@@ -14,7 +14,7 @@ from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
 from loratpl.errors import Problem, raise_errors
-from loratpl.plan.planner import TrainingPlan, make_plan
+from loratpl.plan.planner import TrainingPlan, length_problems, make_plan
 from loratpl.project import ProjectPaths, find_config
 from loratpl.trainer.manifest import load_manifest
 
@@ -56,6 +56,11 @@ def prepare(
     """
     settings, problems = load_settings(project, config_path, overrides)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
-    found = (*problems, *layout_problems(project, dataset), *machine_problems(settings, known_gpu_count()))
+    found = (
+        *problems,
+        *layout_problems(project, dataset),
+        *machine_problems(settings, known_gpu_count()),
+        *length_problems(settings),
+    )
     raise_errors(found)
     return Prepared(project, settings, make_plan(dataset, settings), found)

@@ -69,7 +69,12 @@ class TrainerStatus:
                 ),
             )
         return tuple(
-            Problem("trainer.unhealthy", sentence, str(self.paths.root_dir), "Run `kohyatpl trainer install` again.")
+            Problem(
+                "trainer.unhealthy",
+                sentence,
+                str(self.paths.root_dir),
+                f'Install it again: `kohyatpl trainer install --source "{self.marker.source}"`.',
+            )
             for sentence in self.ill
         )
 
@@ -86,7 +91,12 @@ def _status_at(paths: TrainerPaths, pin: Pin) -> TrainerStatus:
         return TrainerStatus(paths, None, ())
     except ValidationError:
         return TrainerStatus(paths, None, ("installation.json is not what this version of kohyatpl writes.",))
-    checks = (_files_are_right(paths, marker), _interpreter_answers(paths, marker), _is_pinned(marker, pin))
+    checks = (
+        _files_are_right(paths, marker),
+        _interpreter_answers(paths, marker),
+        _is_pinned(marker, pin),
+        _is_locked(marker),
+    )
     return TrainerStatus(paths, marker, tuple(sentence for sentence in checks if sentence is not None))
 
 
@@ -109,6 +119,13 @@ def _is_pinned(marker: Marker, pin: Pin) -> str | None:
     if marker.commit == pin.commit:
         return None
     return f"The trainer is at {marker.commit[:8]}, not at the pin {pin.short_commit}."
+
+
+def _is_locked(marker: Marker) -> str | None:
+    wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
+    # torch's own version names its build ("2.13.0+cu130"), the lock does not.
+    wrong = [name for name, version in marker.packages.items() if wanted.get(name) != version.partition("+")[0]]
+    return f"The environment was made from another lock; it differs in {', '.join(wrong[:5])}." if wrong else None
 
 
 def require_trainer(pin: Pin) -> TrainerPaths:

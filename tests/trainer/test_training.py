@@ -30,7 +30,7 @@ def new_project(root_dir: Path, trainer: RealTrainer, **changes: Any) -> Project
     for number, folder in enumerate(sorted([*project.image_dir.iterdir(), *project.reg_dir.iterdir()])):
         draw_pictures(folder, 2 + number, first_number=10 * number)
     laid_out = json.loads(project.config_path.read_text(encoding="utf-8"))
-    config = {**laid_out, **tiny_config(trainer.model), "output_name": "lora", **changes}
+    config = {**laid_out, **tiny_config(trainer.model), "max_train_epochs": None, "output_name": "lora", **changes}
     project.config_path.write_text(json.dumps(config), encoding="utf-8")
     return project
 

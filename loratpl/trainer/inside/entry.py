@@ -191,6 +191,7 @@ def main() -> None:
     stop = StopRequest(events, is_first=is_first)
     stop.listen()
 
+    import lazy_modules
     import tiny_unet
     import torchvision_ops
 
@@ -199,6 +200,7 @@ def main() -> None:
     sys.argv = [script, *options.arguments]
     sys.path[0] = os.path.dirname(script)
     torchvision_ops.install()
+    lazy_modules.install()
     add_tracker(events, stop, options.state_dir)
     if options.tiny_unet:
         tiny_unet.shrink_sd1_unet()
