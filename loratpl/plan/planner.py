@@ -92,12 +92,13 @@ def length_problems(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def make_plan(dataset: Dataset, settings: Settings) -> TrainingPlan:
+def make_plan(dataset: Dataset, settings: Settings, processes: int | None = None) -> TrainingPlan:
     """Returns the plan of a training.
 
     Args:
         dataset: Must hold at least one readable training picture; `check` sees to that.
         settings: Resolved and without errors.
+        processes: Instead of the config's.
 
     Raises:
         ProjectError: The settings and the pictures do not go together.
@@ -113,7 +114,7 @@ def make_plan(dataset: Dataset, settings: Settings) -> TrainingPlan:
     except BucketError as error:
         raise _impossible("plan.buckets", f"The buckets cannot be made: {error}.", "resolution") from error
     batches = batches_per_epoch(counts.values(), settings["train_batch_size"])
-    processes = settings.block.launch.processes
+    processes = processes or settings.block.launch.processes
     length = schedule(
         batches,
         processes=processes,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratpl.check.layout import layout_problems
-from loratpl.check.machine import machine_problems
+from loratpl.check.registry import find_problems
 from loratpl.config.machine import known_gpu_count
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
-from loratpl.errors import Problem, raise_errors
+from loratpl.errors import Problem, ProjectError, raise_errors
 from loratpl.plan.planner import TrainingPlan, length_problems, make_plan
 from loratpl.project import ProjectPaths, find_config
 from loratpl.trainer.manifest import load_manifest
+
+# What can be planned all the same: the steps do not depend on the base model or on this machine.
+_NO_MATTER_FOR_A_PLAN = ("config.model.missing", "machine.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,50 @@ def prepare(
     """Returns the project's settings and plan.
 
     Raises:
-        KohyatplError: With every problem of config and dataset at once.
+        KohyatplError: With every problem of config, dataset and machine at once.
+    """
+    judged = judge(project, config_path, overrides)
+    raise_errors(judged.problems)
+    if judged.plan is None:
+        raise RuntimeError("a project without errors has a plan")
+    return Prepared(project, judged.settings, judged.plan, judged.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Everything that was found of a project; there is a plan when nothing stands against one."""
+
+    settings: Settings
+    problems: tuple[Problem, ...]
+    plan: TrainingPlan | None
+
+
+def judge(
+    project: ProjectPaths,
+    config_path: Path | None = None,
+    overrides: Sequence[tuple[str, Any]] = (),
+    *,
+    gpu_count: Callable[[], int | None] = known_gpu_count,
+    processes: int | None = None,
+) -> Judged:
+    """Returns every problem of a project, and its plan where it has one.
+
+    Args:
+        project: The project.
+        config_path: Its config, where that is not to be looked for.
+        overrides: Settings of the command line.
+        gpu_count: Says for which machine is judged; this one unless given.
+        processes: Plans for so many instead of the config's.
+
+    Raises:
+        KohyatplError: There is no config, or it cannot be read at all.
     """
     settings, problems = load_settings(project, config_path, overrides)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
-    found = (
-        *problems,
-        *layout_problems(project, dataset),
-        *machine_problems(settings, known_gpu_count()),
-        *length_problems(settings),
-    )
-    raise_errors(found)
-    return Prepared(project, settings, make_plan(dataset, settings), found)
+    found = (*problems, *find_problems(project, settings, dataset, gpu_count()), *length_problems(settings))
+    if any(problem.severity == "error" and not problem.code.startswith(_NO_MATTER_FOR_A_PLAN) for problem in found):
+        return Judged(settings, found, None)
+    try:
+        return Judged(settings, found, make_plan(dataset, settings, processes))
+    except ProjectError as error:
+        return Judged(settings, (*found, *error.problems), None)

@@ -1,0 +1,50 @@
+"""`kohyatpl check`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loratpl.ui.cli.parameters import Config, Project, Set, assignments
+from loratpl.ui.result import CommandResult
+
+
+class Machine(str, Enum):
+    """The kinds of machine that can be judged for."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def check(
+    project: Project = Path(),
+    config: Config = None,
+    set_: Set = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    for_: Annotated[
+        Machine | None,
+        typer.Option("--for", help="Judge for another machine than this one.", show_default="this machine"),
+    ] = None,
+) -> CommandResult:
+    """Say everything that is wrong with config, pictures and machine, before anything is trained."""
+    from loratpl.config.machine import known_gpu_count
+    from loratpl.errors import exit_code_of
+    from loratpl.project import open_project
+    from loratpl.render.prepare import judge
+    from loratpl.trainer.install import status
+    from loratpl.trainer.pin import load_pin
+
+    # A machine with CUDA is taken to have as many GPUs as the config asks for.
+    gpu_counts = {None: known_gpu_count, Machine.CPU: lambda: 0, Machine.CUDA: lambda: None}
+    judged = judge(open_project(project), config, assignments(set_), gpu_count=gpu_counts[for_])
+    problems = (*judged.problems, *(replace(problem, severity="warning") for problem in status(load_pin()).problems()))
+    if strict:
+        problems = tuple(replace(problem, severity="error") for problem in problems)
+    errors = sum(problem.severity == "error" for problem in problems)
+    summary = f"{errors} errors, {len(problems) - errors} warnings" if problems else "nothing is wrong"
+    data = {"errors": errors, "warnings": len(problems) - errors}
+    return CommandResult("check", data, (summary,), problems, exit_code_of(problems))
