@@ -1,22 +1,32 @@
-"""The trainer's files: taken from a checkout that exists, each hashed against the pin. The one user of GitPython."""
+"""The trainer's files: fetched, or taken from a checkout, each hashed against the pin. The one user of GitPython."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loratpl.errors import Problem, TrainerError
 from loratpl.trainer.manifest import SCRIPTS
 from loratpl.trainer.pin import Pin
 
+if TYPE_CHECKING:
+    import git
+
 # What a training imports or reads whatever the family; the rest of the tree (pictures, documents, converters) may be
 # left out by a sparse checkout.
 _NEEDED_FOLDERS = ("library/", "networks/")
 _SHOWN_FILES = 5
+_METER_INTERVAL_S = 2.0
+_GIT_COMPLAINT = re.compile(r"(?:fatal|error|remote): (.+)")
+# What servers say that do not give out a commit which no branch ends in.
+_REFUSALS = ("not our ref", "unadvertised object", "no such remote ref", "couldn't find remote ref")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,83 @@ def copy_checkout(source_dir: Path, target_dir: Path, pin: Pin) -> SourceFiles:
     with git.Repo.init(target_dir):
         (target_dir / ".git" / "HEAD").write_text(f"{pin.commit}\n", encoding="ascii")
     return SourceFiles(present, left_out)
+
+
+def fetch_checkout(target_dir: Path, pin: Pin, progress: Callable[[str], None]) -> SourceFiles:
+    """Returns what was fetched into `target_dir`: exactly the pinned commit, without history where that can be had.
+
+    Raises:
+        TrainerError: There is no git, no network, or what came is not the pin.
+    """
+    _require_git()
+    import git
+
+    target_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with git.Repo.init(target_dir) as repo:
+            with repo.config_writer() as config:
+                config.set_value("core", "autocrlf", "false")  # the files must hash to the pin's
+                # A connection that has died must end, not hang: less than 1 kB/s for a minute.
+                config.set_value("http", "lowSpeedLimit", "1000")
+                config.set_value("http", "lowSpeedTime", "60")
+            repo.create_remote("origin", pin.url)
+            _fetch(repo, pin, progress)
+            repo.git.checkout("--quiet", "--detach", pin.commit)
+    except git.GitError as error:
+        raise _fetch_failed(pin, error) from error
+    tree = _pinned_tree(target_dir, pin)
+    changed = changed_files(target_dir, tree)
+    if changed:
+        raise _changed_source(target_dir, changed)
+    return SourceFiles(tree, ())
+
+
+def _fetch(repo: git.Repo, pin: Pin, progress: Callable[[str], None]) -> None:
+    """Asks for the one commit; a server that hands out only its branches is asked for these."""
+    import git
+
+    meter = _meter(progress)
+    try:
+        repo.remotes.origin.fetch(pin.commit, depth=1, progress=meter)
+    except git.GitCommandError as error:
+        if not any(word in str(error) for word in _REFUSALS):
+            raise
+        progress("the server does not give out a single commit; fetching its branches and tags")
+        repo.remotes.origin.fetch("+refs/heads/*:refs/remotes/origin/*", tags=True, progress=meter)
+
+
+def _meter(progress: Callable[[str], None]) -> git.RemoteProgress:
+    import git
+
+    class Meter(git.RemoteProgress):
+        """Tells what git says of sizes and speed, once in a while."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._told_at = time.monotonic()
+
+        def update(
+            self, _op_code: int, _count: str | float, _maximum: str | float | None = None, message: str = ""
+        ) -> None:
+            if message and time.monotonic() - self._told_at >= _METER_INTERVAL_S:
+                self._told_at = time.monotonic()
+                progress(f"fetching: {message}")
+
+    return Meter()
+
+
+def _fetch_failed(pin: Pin, error: Exception) -> TrainerError:
+    stderr = str(getattr(error, "stderr", "") or error)
+    said = _GIT_COMPLAINT.findall(stderr) or stderr.strip().splitlines()
+    return TrainerError(
+        Problem(
+            "trainer.fetch",
+            f"The trainer cannot be fetched from {pin.url}: {said[-1].rstrip(".'") if said else 'git gave no reason'}.",
+            pin.url,
+            f"Check the network and run the command again, or take a checkout that you have: "
+            f"`kohyatpl trainer install --source PATH` (commit {pin.commit}).",
+        )
+    )
 
 
 def changed_files(folder: Path, hashes: Mapping[str, str]) -> list[str]:

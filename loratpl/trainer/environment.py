@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +17,7 @@ from loratpl.resources import INSIDE_DIR
 from loratpl.trainer.manifest import SCRIPTS, manifest_text
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.pin import ENVIRONMENT_LOCK_PATH, Pin
+from loratpl.trainer.torch_choice import PACKAGES, TorchChoice
 
 VENV_TIMEOUT_S = 300.0
 COMPILE_TIMEOUT_S = 1800.0
@@ -29,15 +32,21 @@ _VERSIONS_CODE = (
     "'packages': {re.sub('[-_.]+', '-', d.name).lower(): d.version for d in m.distributions()}}))"
 )
 
+_LARGE_DOWNLOAD = re.compile(r"Downloading (\S+) \((\d{2,}(?:\.\d+)? ?(?:MB|MiB|GB|GiB))\)")
+
 OutputSink = Callable[[bytes], object]
 
 
-def make_environment(paths: TrainerPaths, output: OutputSink) -> None:
+def make_environment(
+    paths: TrainerPaths, torch: TorchChoice, output: OutputSink, progress: Callable[[str], None]
+) -> None:
     """Makes the environment of `paths` from the lock and compiles it.
 
     Args:
         paths: Where; its folder must not hold an environment yet.
+        torch: Which build of PyTorch.
         output: Gets every byte that the installer writes.
+        progress: Is told which installer works and what it downloads.
 
     Raises:
         TrainerError: The environment or a package cannot be had; the message holds the installer's own line.
@@ -50,33 +59,61 @@ def make_environment(paths: TrainerPaths, output: OutputSink) -> None:
             venv.stdout + venv.stderr,
             "On Debian and Ubuntu: `apt install python3-venv`.",
         )
-    # Byte code is made afterwards, by all processors at once: pip would do it one file after the other.
-    pip: list[str | Path] = [
-        paths.python_path,
-        "-m",
-        "pip",
-        "install",
-        "--no-input",
-        "--no-compile",
-        "--disable-pip-version-check",
-        "--progress-bar",
-        "off",
-        "-r",
-        ENVIRONMENT_LOCK_PATH,
-    ]
-    text = _run_with_output(pip, output)
+    lock_path = paths.root_dir / "requirements.txt"
+    lock_path.write_text(_requirements(torch), encoding="utf-8")
+    installer, argv = _installer(paths, lock_path, torch.index_url)
+    progress(f"installing with {installer}. {torch.note}")
+
+    def keep_and_tell(data: bytes) -> None:
+        output(data)
+        _tell_downloads(data, progress)
+
+    text = _run_with_output(argv, keep_and_tell)
     if text is not None:
-        raise _failed(
-            "trainer.environment.packages",
-            "The trainer's packages cannot be installed",
-            text,
-            "Check the network and the room on the disk, then run `kohyatpl trainer install` again.",
-        )
+        raise _packages_failed(text, torch)
     # Some packages carry files for other Pythons; that they do not compile is no failure.
     process.run_short(
         [paths.python_path, "-m", "compileall", "-q", "-q", "-j", "0", paths.venv_dir, paths.source_dir],
         timeout_s=COMPILE_TIMEOUT_S,
     )
+
+
+def _requirements(torch: TorchChoice) -> str:
+    lines = ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.partition("==")[0] not in PACKAGES]
+    return "\n".join([*kept, *torch.requirements]) + "\n"
+
+
+def _installer(paths: TrainerPaths, lock_path: Path, index_url: str | None) -> tuple[str, list[str | Path]]:
+    """The words that start uv where it is installed, since it is many times as fast; else the environment's own pip."""
+    index = [] if index_url is None else ["--extra-index-url", index_url]
+    uv = shutil.which("uv")
+    if uv is not None:
+        # PyTorch's index has old versions of other packages as well; uv must look for those in every index.
+        strategy = ["--index-strategy", "unsafe-best-match"] if index else []
+        return "uv", [uv, "pip", "install", "--python", paths.python_path, *strategy, *index, "-r", lock_path]
+    # Byte code is made afterwards, by all processors at once: pip would do it one file after the other.
+    options = ["--no-input", "--no-compile", "--disable-pip-version-check", "--progress-bar", "off"]
+    return "pip", [paths.python_path, "-m", "pip", "install", *options, *index, "-r", lock_path]
+
+
+def _tell_downloads(data: bytes, progress: Callable[[str], None]) -> None:
+    """Passes on what the installer says of large downloads: "Downloading torch-….whl (812.3 MB)"."""
+    for line in data.decode("utf-8", errors="replace").splitlines():
+        found = _LARGE_DOWNLOAD.search(line)
+        if found:
+            progress(f"downloading {found.group(1).rpartition('/')[2]} ({found.group(2)})")
+
+
+def _packages_failed(text: str, torch: TorchChoice) -> TrainerError:
+    if "No space left" in text:
+        fix = "Make room (a CUDA build of PyTorch takes about 6 GB), or name another disk with KOHYATPL_HOME."
+        return _failed("trainer.install.disk", "The trainer's packages do not fit on the disk", text, fix)
+    if re.search(r"(No matching distribution|no version of|no wheels).{0,40}torch", text, re.DOTALL):
+        what = f"There is no PyTorch for this machine as {torch.requirements[0]}"
+        return _failed("trainer.torch.missing", what, text, "Choose another build: `--torch default` or `--torch cpu`.")
+    fix = "Check the network and the room on the disk, then run `kohyatpl trainer install` again."
+    return _failed("trainer.environment.packages", "The trainer's packages cannot be installed", text, fix)
 
 
 def _run_with_output(argv: Sequence[str | Path], output: OutputSink) -> str | None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from loratpl.errors import Problem, TrainerError
-from loratpl.trainer.checkout import changed_files, copy_checkout
+from loratpl.errors import BusyError, Problem, TrainerError
+from loratpl.trainer.checkout import changed_files, copy_checkout, fetch_checkout
 from loratpl.trainer.environment import installed_versions, locked_versions, make_environment, parse_options
 from loratpl.trainer.manifest import MANIFEST_PATH
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.pin import ENVIRONMENT_LOCK_PATH, Pin
+from loratpl.trainer.torch_choice import AUTO, DEFAULT, PACKAGES, choose_torch, is_locked_build
 
 SOURCE_VARIABLE = "KOHYATPL_SD_SCRIPTS"
 MARKER_SCHEMA = 1
@@ -34,6 +35,7 @@ class Marker(BaseModel):
     installed_at: str
     python: str
     packages: dict[str, str]
+    torch: str = DEFAULT
     hashes: dict[str, str]
     left_out: list[str]
 
@@ -65,7 +67,7 @@ class TrainerStatus:
                     "trainer.missing",
                     "The trainer is not installed.",
                     str(self.paths.root_dir),
-                    "Install it from a checkout of sd-scripts: `kohyatpl trainer install --source PATH`.",
+                    "Install it with `kohyatpl trainer install`.",
                 ),
             )
         return tuple(
@@ -73,7 +75,7 @@ class TrainerStatus:
                 "trainer.unhealthy",
                 sentence,
                 str(self.paths.root_dir),
-                f'Install it again: `kohyatpl trainer install --source "{self.marker.source}"`.',
+                "Install it again with `kohyatpl trainer install`.",
             )
             for sentence in self.ill
         )
@@ -124,7 +126,12 @@ def _is_pinned(marker: Marker, pin: Pin) -> str | None:
 def _is_locked(marker: Marker) -> str | None:
     wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
     # torch's own version names its build ("2.13.0+cu130"), the lock does not.
-    wrong = [name for name, version in marker.packages.items() if wanted.get(name) != version.partition("+")[0]]
+    own = () if is_locked_build(marker.torch) else PACKAGES  # a torch of the user's choice is not the lock's
+    wrong = [
+        name
+        for name, version in marker.packages.items()
+        if name not in own and wanted.get(name) != version.partition("+")[0]
+    ]
     return f"The environment was made from another lock; it differs in {', '.join(wrong[:5])}." if wrong else None
 
 
@@ -146,10 +153,16 @@ def source_from_environment() -> Path | None:
     return Path(named).expanduser() if named else None
 
 
-def install(pin: Pin, source_dir: Path, progress: Progress) -> TrainerStatus:
-    """Returns the status of the trainer once it is installed from the checkout at `source_dir`.
+def install(pin: Pin, source_dir: Path | None, progress: Progress, *, torch: str = AUTO) -> TrainerStatus:
+    """Returns the status of the trainer once it is installed.
 
     A healthy installation is left as it is. Two installs at once: the second waits and then finds the work done.
+
+    Args:
+        pin: What to install.
+        source_dir: A checkout of it; fetched from its home when None.
+        progress: Is told what is going on.
+        torch: Which build of PyTorch, see `choose_torch`.
 
     Raises:
         TrainerError: It cannot be installed; nothing counts as installed then that did not before.
@@ -168,7 +181,7 @@ def install(pin: Pin, source_dir: Path, progress: Progress) -> TrainerStatus:
             progress("another install is at work; waiting for it")
             lock.acquire()
         try:
-            return _install_locked(pin, paths, source_dir, progress)
+            return _install_locked(pin, paths, source_dir, progress, torch)
         finally:
             lock.release()
     except OSError as error:
@@ -182,7 +195,51 @@ def install(pin: Pin, source_dir: Path, progress: Progress) -> TrainerStatus:
         ) from error
 
 
-def _install_locked(pin: Pin, paths: TrainerPaths, source_dir: Path, progress: Progress) -> TrainerStatus:
+def remove(pin: Pin) -> int:
+    """Returns how many bytes were freed by removing the installed trainer; 0 when there was none.
+
+    Raises:
+        BusyError: Somebody installs at this moment.
+        TrainerError: A file cannot be removed.
+    """
+    import filelock
+
+    paths = TrainerPaths.of(pin)
+    if not paths.root_dir.exists() and not paths.partial.root_dir.exists():
+        return 0
+    try:
+        with filelock.FileLock(paths.lock_path, timeout=0):
+            # The marker first: what is left of an interrupted removal does not count as installed.
+            paths.marker_path.unlink(missing_ok=True)
+            folders = [folder for folder in (paths.root_dir, paths.partial.root_dir) if folder.exists()]
+            freed_bytes = sum(_size_bytes(folder) for folder in folders)
+            for folder in folders:
+                shutil.rmtree(folder)
+            return freed_bytes
+    except filelock.Timeout as error:
+        raise BusyError(
+            Problem(
+                "run.busy", "The trainer is being installed right now.", str(paths.lock_path), "Wait until it is done."
+            )
+        ) from error
+    except OSError as error:
+        raise TrainerError(
+            Problem(
+                "trainer.install.disk",
+                f"The trainer cannot be removed: {error.filename}: {error.strerror or error}.",
+                str(error.filename or paths.root_dir),
+                "End every training that uses it, then run the command again.",
+            )
+        ) from error
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def _install_locked(
+    pin: Pin, paths: TrainerPaths, source_dir: Path | None, progress: Progress, torch: str
+) -> TrainerStatus:
     found = _status_at(paths, pin)
     if found.is_ready:
         progress("already installed")
@@ -190,7 +247,7 @@ def _install_locked(pin: Pin, paths: TrainerPaths, source_dir: Path, progress: P
     partial = paths.partial
     shutil.rmtree(partial.root_dir, ignore_errors=True)  # what a killed install left
     try:
-        marker = _build(pin, partial, source_dir, paths.install_log_path, progress)
+        marker = _build(pin, partial, source_dir, paths.install_log_path, progress, torch)
         if paths.root_dir.exists():
             shutil.rmtree(paths.replaced_dir, ignore_errors=True)
             paths.root_dir.rename(paths.replaced_dir)
@@ -202,13 +259,20 @@ def _install_locked(pin: Pin, paths: TrainerPaths, source_dir: Path, progress: P
     return _status_at(paths, pin)
 
 
-def _build(pin: Pin, partial: TrainerPaths, source_dir: Path, log_path: Path, progress: Progress) -> Marker:
+def _build(
+    pin: Pin, partial: TrainerPaths, source_dir: Path | None, log_path: Path, progress: Progress, torch: str
+) -> Marker:
+    wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
+    choice = choose_torch(torch, wanted)
     partial.root_dir.mkdir()
-    progress(f"copying sd-scripts {pin.short_commit} from {source_dir}")
-    files = copy_checkout(source_dir, partial.source_dir, pin)
-    progress("installing PyTorch and the trainer's packages (minutes; several GB on a machine with a GPU)")
+    if source_dir is None:
+        progress(f"fetching sd-scripts {pin.short_commit} from {pin.url} (about 15 MB)")
+        files = fetch_checkout(partial.source_dir, pin, progress)
+    else:
+        progress(f"copying sd-scripts {pin.short_commit} from {source_dir}")
+        files = copy_checkout(source_dir, partial.source_dir, pin)
     with log_path.open("wb") as log:
-        make_environment(partial, log.write)
+        make_environment(partial, choice, log.write, progress)
     progress("asking all seven training scripts for their options")
     if parse_options(partial, pin) != MANIFEST_PATH.read_text(encoding="utf-8"):
         raise TrainerError(
@@ -229,10 +293,10 @@ def _build(pin: Pin, partial: TrainerPaths, source_dir: Path, log_path: Path, pr
                 "Try again.",
             )
         )
-    wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
     return Marker(
         commit=pin.commit,
-        source=str(source_dir),
+        torch=choice.name,
+        source=str(source_dir or pin.url),
         installed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         python=versions["python"],
         packages={name: versions["packages"][name] for name in sorted(wanted) if name in versions["packages"]},

@@ -18,30 +18,39 @@ def install(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--source", envvar="KOHYATPL_SD_SCRIPTS", help="A git checkout of sd-scripts at the pinned commit."
+            "--source",
+            envvar="KOHYATPL_SD_SCRIPTS",
+            help="A git checkout of sd-scripts at the pinned commit.",
+            show_default="fetched from its home",
         ),
     ] = None,
+    torch: Annotated[
+        str, typer.Option("--torch", metavar="auto|cpu|cu...|default|SPEC", help="Which build of PyTorch.")
+    ] = "auto",
 ) -> CommandResult:
-    """Install the pinned trainer from a checkout, with an environment of its own."""
-    from loratpl.errors import Problem, UsageError
+    """Install the pinned trainer, with an environment of its own."""
     from loratpl.trainer.install import install as install_trainer
     from loratpl.trainer.pin import load_pin
     from loratpl.ui.console import say
 
-    pin = load_pin()
-    if source is None:
-        raise UsageError(
-            Problem(
-                "usage.source",
-                "This version of kohyatpl installs the trainer from a checkout, and none was named.",
-                "--source",
-                f"Run `git clone {pin.url}`, `git -C sd-scripts checkout {pin.commit}`, then "
-                "`kohyatpl trainer install --source sd-scripts`.",
-            )
-        )
     speaks = not (context.obj.quiet or context.obj.as_json)
-    found = install_trainer(pin, source.expanduser().resolve(), say if speaks else lambda _: None)
+    source_dir = None if source is None else source.expanduser().resolve()
+    found = install_trainer(load_pin(), source_dir, say if speaks else lambda _: None, torch=torch)
     return _result("trainer install", found)
+
+
+def remove() -> CommandResult:
+    """Remove the installed trainer and its environment."""
+    from loratpl.trainer.install import remove as remove_trainer
+    from loratpl.trainer.pin import load_pin
+
+    freed_bytes = remove_trainer(load_pin())
+    line = (
+        f"The trainer is removed; {freed_bytes / 1e9:.1f} GB are free again."
+        if freed_bytes
+        else "No trainer is installed."
+    )
+    return CommandResult("trainer remove", {"freed_bytes": freed_bytes}, (line,))
 
 
 def status() -> CommandResult:
