@@ -19,7 +19,7 @@ from loratpl.trainer.pin import load_pin
 
 _ACCELERATE = '''
 """The part of accelerate that the entry hooks into."""
-import os
+import errno, os
 from accelerate.tracking import GeneralTracker
 
 class Accelerator:
@@ -35,6 +35,8 @@ class Accelerator:
 
     def save_state(self, folder):
         os.makedirs(folder)
+        if os.environ.get("STAND_IN") == "state-fails":
+            raise OSError(errno.ENOSPC, "No space left on device", folder)
         with open(os.path.join(folder, "model.safetensors"), "w") as file:
             file.write("state")
 '''
@@ -44,7 +46,7 @@ class GeneralTracker:
         pass
 """
 _SCRIPT = """
-import json, math, os, struct, sys, time
+import json, math, os, struct, subprocess, sys, time
 import toml
 from accelerate import Accelerator
 
@@ -59,15 +61,25 @@ def safetensors(path, steps, up):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(head)) + head + data)
 
+def steps_of(train, dataset):
+    if "max_train_epochs" not in train:
+        return train["max_train_steps"]
+    subsets = dataset["datasets"][0]["subsets"]
+    return train["max_train_epochs"] * sum(
+        subset["num_repeats"] * sum(name.endswith(".png") for name in os.listdir(subset["image_dir"]))
+        for subset in subsets
+    )
+
 def main():
     fault = os.environ.get("STAND_IN", "")
     train = toml.load(sys.argv[sys.argv.index("--config_file") + 1])
-    toml.load(sys.argv[sys.argv.index("--dataset_config") + 1])
+    dataset = toml.load(sys.argv[sys.argv.index("--dataset_config") + 1])
+    print("pid", os.getpid(), flush=True)
     print("INFO     Loading dataset config from x    config_util.py:1", file=sys.stderr)
     if fault == "hang-before-training":
         time.sleep(60)
     if fault == "no-data":
-        print("                    ERROR    No data found. Please verify arguments      train_network.py:577", file=sys.stderr)
+        print("           ERROR    No data found. Please verify arguments      train_network.py:577", file=sys.stderr)
         return
     if fault == "error":
         raise ValueError("bad dimension 7")
@@ -76,10 +88,19 @@ def main():
         sys.exit(2)
     if fault == "killed":
         os.kill(os.getpid(), 9)
-    steps = train["max_train_steps"]
+    if fault == "silent":
+        sys.exit(3)
+    if fault == "chatty":
+        for number in range(4000):
+            print(f"line {number:05}", "x" * 60, file=sys.stderr)
+    if fault == "orphan":
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    steps = steps_of(train, dataset)
     accelerator = Accelerator()
     accelerator.init_trackers("network_train", config={"max_train_steps": steps})
-    print("running training / \\u5b66\\u7fd2\\u958b\\u59cb")
+    print("running training / \\u5b66\\u7fd2\\u958b\\u59cb", flush=True)
+    path_of = lambda step: os.path.join(train["output_dir"], f"{train['output_name']}{step}.{train['save_model_as']}")
+    good = (0.5, 0.25)
     done = 0
     for step in range(1, steps + 1):
         time.sleep(float(os.environ.get("STAND_IN_STEP_S", "0.01")))
@@ -88,13 +109,20 @@ def main():
         print(f"\\rsteps: {step}/{steps} [avr_loss={loss:.3g}]", end="", file=sys.stderr)
         for tracker in accelerator.trackers:
             tracker.log({"loss/current": loss, "loss/average": loss, "lr/unet": 1e-3}, step=step)
+        if step % train.get("save_every_n_steps", steps + 1) == 0:
+            up = (math.inf, 1.0) if fault == "infinite-checkpoint" else good
+            safetensors(path_of(f"-step{step:08d}"), step, up)
         if fault == "half" and step == steps // 2:
             break
+    for tracker in accelerator.trackers:
+        tracker.log({"loss/epoch_average": 0.25}, step=1)
     if fault == "no-output":
         return
-    path = os.path.join(train["output_dir"], train["output_name"] + ".safetensors")
-    print("\\nsaving checkpoint:", path)
-    up = {"nan": (math.nan, 1.0), "untrained": (0.0, 0.0)}.get(fault, (0.5, 0.25))
+    path = path_of("")
+    print("\\nsaving checkpoint:", path, flush=True)
+    if fault == "slow-save":
+        time.sleep(1)
+    up = {"nan": (math.nan, 1.0), "untrained": (0.0, 0.0)}.get(fault, good)
     safetensors(path, 3 if fault == "wrong-steps" else done, up)
     if fault == "cut":
         os.truncate(path, os.path.getsize(path) - 3)
@@ -162,6 +190,7 @@ def make_trainable_project(root_dir: Path, **changes: Any) -> Path:
     """Returns a project with one concept of two pictures and a config for the stand-in."""
     from loratpl.project import create_project
 
+    root_dir.parent.mkdir(parents=True, exist_ok=True)
     model = root_dir.parent / "model.safetensors"
     write_safetensors(model, {"a": [1.0]})
     project = create_project(root_dir, config=stand_in_config(model, **changes), concepts=("ohwx cat",))

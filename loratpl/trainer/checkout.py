@@ -134,13 +134,14 @@ def _meter(progress: Callable[[str], None]) -> git.RemoteProgress:
 
 def _fetch_failed(pin: Pin, error: Exception) -> TrainerError:
     stderr = str(getattr(error, "stderr", "") or error)
-    said = _GIT_COMPLAINT.findall(stderr) or stderr.strip().splitlines()
+    said = _GIT_COMPLAINT.findall(stderr) or stderr.strip().splitlines() or ["git gave no reason"]
+    reason = said[-1].rstrip(".' ")
     return TrainerError(
         Problem(
             "trainer.fetch",
-            f"The trainer cannot be fetched from {pin.url}: {said[-1].rstrip(".'") if said else 'git gave no reason'}.",
+            f"The trainer cannot be fetched from {pin.url}: {reason}.",
             pin.url,
-            f"Check the network and run the command again, or take a checkout that you have: "
+            "Check the network and run the command again, or take a checkout that you have: "
             f"`kohyatpl trainer install --source PATH` (commit {pin.commit}).",
         )
     )
