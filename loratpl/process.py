@@ -74,11 +74,11 @@ def run_short(
     child = Child(argv, cwd=cwd, env=env, separate_stderr=True)
     try:
         stdout, stderr = child.popen.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
+    except BaseException as error:
         child.end()
-        raise ProcessTimeoutError(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
-    except BaseException:
-        child.end()
+        child.close()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ProcessTimeoutError(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
         raise
     return Completed(child.popen.returncode, _decode(stdout), _decode(stderr))
 
@@ -160,8 +160,11 @@ class Child:
             self.wait(TERMINATE_GRACE_S)
         self._kill_group()
         self.wait(KILL_GRACE_S)
-        self.output.close()
         return -signal.SIGTERM if self.popen.returncode is None else self.popen.returncode
+
+    def close(self) -> None:
+        """Gives the pipe back; to be called when nobody reads from it any more."""
+        self.output.close()
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -127,6 +127,11 @@ class ProjectPaths:
         return self.hidden_dir / "lock"
 
     @property
+    def journal_path(self) -> Path:
+        """The journal of the last set of renames: what `balance --undo` reverses."""
+        return self.hidden_dir / "renames.json"
+
+    @property
     def render_dir(self) -> Path:
         """Where `render` writes unless told otherwise."""
         return self.hidden_dir / "render"

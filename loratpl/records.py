@@ -81,13 +81,22 @@ class RunRecord(_Part):
 
 
 def write_record(path: Path, record: RunRecord) -> None:
-    """Replaces the record at `path`: a reader sees the old one or the new one, never a part."""
+    """Replaces the record at `path`: a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: It cannot be written; names the record.
+    """
     partial = path.with_suffix(".json.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(record.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(record.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_record(path: Path) -> RunRecord:

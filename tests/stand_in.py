@@ -199,6 +199,13 @@ def make_trainable_project(root_dir: Path, **changes: Any) -> Path:
     return project.root_dir
 
 
+def oddest(folder: Path) -> Path:
+    """Returns a new folder with all that makes a name hard at once, for what is too slow to run for each."""
+    path = folder / """it's a "ñandú 日本 😀" folder"""
+    path.mkdir()
+    return path
+
+
 def write_picture(path: Path, number: int = 0, size: tuple[int, int] = (64, 64)) -> None:
     """Writes a picture of one colour."""
     from PIL import Image

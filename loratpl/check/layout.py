@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from loratpl.config.settings import DEFAULT, Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem
 from loratpl.project import ProjectPaths
@@ -24,15 +25,19 @@ def layout_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
             project.relative(dataset.image_dir),
             "Put pictures (png, jpg, jpeg, webp, bmp) into folders named like `10_ohwx cat` in there.",
         )
-    for ignored in dataset.ignored:
-        if ignored.picture_count:
-            name = ignored.folder.name
+    yield from _ignored_problems(project, dataset)
+    for concept in dataset.concepts:
+        if concept.left_out:
+            names = ", ".join(path.name for path in concept.left_out[:_SHOWN_FILES])
+            more = len(concept.left_out) - _SHOWN_FILES
+            where = project.relative(concept.folder)
             yield Problem(
-                "dataset.folder.ignored",
-                f"The {ignored.picture_count} pictures of {project.relative(ignored.folder)} would not be trained: "
-                f"{ignored.reason}.",
-                project.relative(ignored.folder),
-                f"Rename the folder to `1_{name}`, or move it out of {ignored.folder.parent.name}.",
+                "dataset.image.left_out",
+                f"{len(concept.left_out)} pictures of {where} would not be trained: {names}"
+                f"{f' and {more} more' if more > 0 else ''}. The trainer reads png, jpg, jpeg, webp and bmp, the "
+                "extension all in lower or all in upper case.",
+                where,
+                "Rename the extension, convert them to png, or take them out.",
             )
     unreadable = [p.path for concept in dataset.concepts for p in concept.pictures if not p.is_readable]
     for path in unreadable[:_SHOWN_FILES]:
@@ -48,4 +53,39 @@ def layout_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
             f"{len(unreadable) - _SHOWN_FILES} more files are not pictures that can be opened.",
             project.relative(dataset.image_dir),
             "Replace them or take them out.",
+        )
+
+
+def _ignored_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem]:
+    for ignored in dataset.ignored:
+        where = project.relative(ignored.folder)
+        if ignored.right_name != ignored.folder.name and ignored.picture_count:
+            yield Problem(
+                "dataset.folder.ignored",
+                f"The {ignored.picture_count} pictures of {where} would not be trained: {ignored.reason}.",
+                where,
+                f"Rename the folder to `{ignored.right_name}`, or move it out of {ignored.folder.parent.name}.",
+            )
+        elif ignored.right_name == ignored.folder.name:
+            yield Problem(
+                "dataset.folder.empty",
+                f"{where} would not be trained: {ignored.reason}.",
+                where,
+                "Put pictures (png, jpg, jpeg, webp, bmp) into it, or remove the folder.",
+                "error" if ignored.picture_count else "warning",
+            )
+
+
+def reg_dir_problems(project: ProjectPaths, settings: Settings) -> Iterator[Problem]:
+    """Yields an error where the config names a folder of regularisation images that is not there.
+
+    The trainer would train without regularisation and say nothing of it.
+    """
+    reg_dir = settings.path("reg_data_dir")
+    if settings.options["reg_data_dir"].source != DEFAULT and not reg_dir.is_dir():
+        yield Problem(
+            "dataset.reg.missing",
+            f"The config names {project.relative(reg_dir)} for regularisation images, but there is no such folder.",
+            settings.where("reg_data_dir"),
+            "Make the folder (it may stay empty), or take `reg_data_dir` out of the config.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratpl.check.layout import layout_problems
+from loratpl.check.layout import layout_problems, reg_dir_problems
 from loratpl.check.machine import machine_problems
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Dataset
@@ -21,4 +21,8 @@ def find_problems(
         dataset: What the trainer will find.
         gpu_count: Of the machine that is judged for; None where it cannot be told.
     """
-    return (*layout_problems(project, dataset), *machine_problems(settings, gpu_count))
+    return (
+        *layout_problems(project, dataset),
+        *reg_dir_problems(project, settings),
+        *machine_problems(settings, gpu_count),
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 BLOCK_KEY = "kohyatpl"
+# Far beyond what can be trained; bounds keep the folders' names, and the numbers in them, sane.
+MAX_STEPS = 10_000_000
+MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -27,6 +30,30 @@ class Launch(BaseModel):
     )
 
 
+class Balance(BaseModel):
+    """What `balance` aims at."""
+
+    model_config = _STRICT
+
+    steps: int | None = Field(
+        default=None, ge=1, le=MAX_STEPS, description="Views of each concept per epoch; found when unset."
+    )
+    tolerance: float = Field(
+        default=0.05, ge=0.001, le=0.5, description="How far a concept's views may be off, as a share of its target."
+    )
+    max_repeats: int | None = Field(default=None, ge=1, description="The most repeats that a folder is given.")
+
+
+class ConceptSettings(BaseModel):
+    """What is wanted of one concept, by its class tokens or its folder's whole name."""
+
+    model_config = _STRICT
+
+    weight: float = Field(
+        default=1.0, ge=MIN_WEIGHT, le=MAX_WEIGHT, description="Its views, as a multiple of the other concepts'."
+    )
+
+
 class Block(BaseModel):
     """Everything under `kohyatpl`."""
 
@@ -34,3 +61,15 @@ class Block(BaseModel):
 
     launch: Launch = Launch()
     env: dict[str, str] = Field(default={}, description="Environment variables for the trainer.")
+    balance: Balance = Balance()
+    concepts: dict[str, ConceptSettings] = Field(
+        default={}, description="Settings of single concepts, by class tokens or folder name."
+    )
+
+    @field_validator("env")
+    @classmethod
+    def _can_be_set(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise ValueError(f"{name!r} cannot be an environment variable")
+        return env

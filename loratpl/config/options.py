@@ -10,18 +10,21 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterable
 from typing import Any
 
 from loratpl.trainer.manifest import Manifest, Option
 
+_WHOLE = re.compile(r"[+-]?\d{1,4000}")
+
 # What each type is called in a message.
 _TYPE_NAMES = {
     None: "true or false",
     "int": "a whole number",
     "float": "a number",
-    "int_or_float": "a number",
+    "int_or_float": "a whole number of steps or a share below 1",
     "str": "a text",
     "path": "a path",
 }
@@ -53,8 +56,10 @@ def convert(option: Option, value: Any) -> Any:
 
 def _items(option: Option, value: Any) -> list[Any]:
     if isinstance(value, str):
+        words = shlex.shlex(value, posix=True, punctuation_chars=False)
+        words.whitespace_split, words.escape, words.commenters = True, "", ""  # a backslash is part of a path
         try:
-            return shlex.split(value)
+            return list(words)
         except ValueError as error:
             raise ValueRefusedError(
                 f"{_shown(value)} cannot be taken apart: {error}", f'Write a list: `"{option.name}": ["…", "…"]`.'
@@ -87,6 +92,8 @@ def _int(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
     number = _float(value)
     return int(number) if number is not None and number.is_integer() else None
 
@@ -102,9 +109,12 @@ def _float(value: Any) -> float | None:
 
 
 def _int_or_float(value: Any) -> int | float | None:
-    """The trainer reads a whole number as steps and a number below one as a share of all steps."""
-    whole = _int(value) if not isinstance(value, float) else None
-    return whole if whole is not None else _float(value)
+    """The trainer takes a whole number for steps, any other for a share of all steps: a share lies below one."""
+    whole = _int(value)
+    if whole is not None:
+        return whole
+    share = _float(value)
+    return share if share is not None and 0.0 <= share < 1.0 else None
 
 
 def _text(value: Any) -> str | None:

@@ -58,6 +58,9 @@ def read_config(path: Path) -> RawConfig:
         raise _syntax_error(path, text, error) from error
     except _RefusedValueError as error:
         raise _refused(path, "config.value", str(error), "Write each key once, with an ordinary number.") from error
+    except ValueError as error:  # Python reads no whole number of more than 4300 digits
+        reason = "holds a number with thousands of digits"
+        raise _refused(path, "config.value", reason, "Write an ordinary number.") from error
     except RecursionError as error:
         raise _refused(
             path, "config.nesting", "is nested too deeply", "A config needs three levels at most."
@@ -98,7 +101,7 @@ def _refused(path: Path, code: str, reason: str, fix: str) -> ConfigError:
 
 def _syntax_error(path: Path, text: str, error: json.JSONDecodeError) -> ConfigError:
     fix = "Mend that place; an editor that knows JSON marks it."
-    line = text.splitlines()[error.lineno - 1] if text else ""
+    line = text.split("\n")[error.lineno - 1]
     if "escape" in error.msg and "\\" in line:
         fix = r"In JSON a backslash is written twice: `C:\\models`; a slash works as well: `C:/models`."
     elif "property name" in error.msg or "Illegal trailing comma" in error.msg:

@@ -27,9 +27,11 @@ DEFAULT = "default"
 
 # Options that name a file or folder; the manifest cannot tell them from other texts.
 PATH_OPTIONS = frozenset({
-    "train_data_dir", "reg_data_dir", "output_dir", "logging_dir", "vae", "network_weights", "sample_prompts",
+    "train_data_dir", "reg_data_dir", "output_dir", "logging_dir", "network_weights", "sample_prompts",
     "tokenizer_cache_dir", "log_tracker_config", "base_weights", "resume",
 })  # fmt: skip
+# A file, a Diffusers folder, or an owner/name of the Hugging Face hub.
+_MODEL_OPTIONS = frozenset({"pretrained_model_name_or_path", "vae"})
 # Options that are kohyatpl's own business, and why.
 RESERVED = {
     "config_file": "kohyatpl writes the trainer's config file itself",
@@ -39,7 +41,7 @@ RESERVED = {
     "dataset_class": "kohyatpl trains concept folders; a dataset class of one's own cannot be planned",
     "debug_dataset": "it makes the trainer show the dataset and end without training",
 }
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Settings:
         setting = self.options.get(name)
         return None if setting is None else setting.value
 
+    @property
+    def caption_extension(self) -> str:
+        """The extension of caption files; the trainer's misspelt name for it wins over the right one."""
+        extension: str = self["caption_extention"] or self["caption_extension"]
+        return extension
+
     def path(self, name: str) -> Path:
         """Returns an option that names a file or folder, as a path; relative ones count from the config's folder."""
         return self.base_dir / str(self[name])
@@ -87,9 +95,16 @@ def parse_assignment(text: str) -> tuple[str, Any]:
             Problem("usage.set", f"`--set {text}` names no value.", "--set", "Write it as `--set learning_rate=1e-4`.")
         )
     try:
-        return key, json.loads(value)
+        parsed = json.loads(value)
     except ValueError:
         return key, value
+    # A shell takes the quotes of `resolution="512"` away: for an option that takes a text it stays one.
+    return key, value if _takes_text(key) and not isinstance(parsed, (str, type(None), list)) else parsed
+
+
+def _takes_text(key: str) -> bool:
+    manifest = load_manifest()
+    return any(manifest.options_of[script][key].type in ("str", "path") for script in manifest.scripts_with(key))
 
 
 def resolve(
@@ -130,8 +145,10 @@ def resolve(
     for name, value in _missing_defaults(options, family, project_name):
         options[name] = Setting(value, DEFAULT, f"{name} (default)")
     block = _block(entries.get(BLOCK_KEY), raw, problems)
-    settings = Settings(family, MappingProxyType(dict(sorted(options.items()))), block, raw.path.parent)
+    base_dir = raw.path.resolve().parent  # the trainer runs in a folder of its own
+    settings = Settings(family, MappingProxyType(dict(sorted(options.items()))), block, base_dir)
     settings = _with_resolved_paths(settings)
+    problems.extend(_family_problems(settings, entries))
     problems.extend(_model_problems(settings))
     return settings, tuple(problems)
 
@@ -150,7 +167,7 @@ def _entries(raw: RawConfig, overrides: Sequence[tuple[str, Any]]) -> dict[str, 
 
 def _family(entries: Mapping[str, Setting]) -> Family:
     entry = entries.get("family")
-    if entry is None:
+    if entry is None or entry.value in (None, ""):
         v2 = entries.get("v2")
         return FAMILIES["sd2" if v2 is not None and v2.value is True else DEFAULT_FAMILY]
     if isinstance(entry.value, str) and entry.value in FAMILIES:
@@ -164,6 +181,17 @@ def _family(entries: Mapping[str, Setting]) -> Family:
     raise ConfigError(
         Problem("config.family", reason, entry.where, f'Write `"family": "{DEFAULT_FAMILY}"`, or leave it out.')
     )
+
+
+def _family_problems(settings: Settings, entries: Mapping[str, Setting]) -> Iterator[Problem]:
+    v2 = entries.get("v2")
+    if v2 is not None and isinstance(v2.value, bool) and v2.value != (settings.family.name == "sd2"):
+        yield Problem(
+            "config.family",
+            f"{v2.where}: v2 is {str(v2.value).lower()}, but the family is {settings.family.name}.",
+            v2.where,
+            "Take one of the two out; `v2` stands for the family sd2.",
+        )
 
 
 def _judged(key: str, value: Any, family: Family, manifest: Manifest) -> Any:
@@ -217,7 +245,7 @@ def _block(entry: Setting | None, raw: RawConfig, problems: list[Problem]) -> Bl
     except ValidationError as error:
         for finding in error.errors(include_url=False):
             path = (BLOCK_KEY, *(str(part) for part in finding["loc"]))
-            where = raw.where(*path)
+            where = entry.where if entry.source == COMMAND_LINE else raw.where(*path)
             unknown = finding["type"] == "extra_forbidden"
             reason = f"unknown key `{'.'.join(path)}`" if unknown else f"`{'.'.join(path)}`: {finding['msg']}"
             known = ", ".join(Block.model_fields)
@@ -237,9 +265,9 @@ def _with_resolved_paths(settings: Settings) -> Settings:
 
 
 def _resolved(name: str, value: Any, base_dir: Path) -> Any:
-    if name == "pretrained_model_name_or_path":
+    if name in _MODEL_OPTIONS:
         path = _as_path(value, base_dir)
-        return value if _is_hub_id(value) and not path.exists() else str(path)
+        return value if _is_hub_id(value) and not _exists(path) else str(path)
     if name not in PATH_OPTIONS:
         return value
     if isinstance(value, list):
@@ -248,9 +276,19 @@ def _resolved(name: str, value: Any, base_dir: Path) -> Any:
 
 
 def _as_path(text: str, base_dir: Path) -> Path:
-    # On Windows pathlib reads both; elsewhere a backslash in a config came from Windows.
-    text = text if Path(text).exists() else text.replace("\\", "/")
-    return base_dir / Path(text).expanduser()
+    # On Windows pathlib reads both; elsewhere a backslash in a config came from Windows, unless such a file is there.
+    text = text if _exists(base_dir / text) else text.replace("\\", "/")
+    try:
+        return base_dir / Path(text).expanduser()
+    except RuntimeError:  # ~somebody who has no home here
+        return base_dir / text
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False
 
 
 def _is_hub_id(text: str) -> bool:
@@ -268,10 +306,10 @@ def _model_problems(settings: Settings) -> Iterator[Problem]:
             f'Set `"{name}": "/path/to/model.safetensors"` in the config; a Diffusers folder or an owner/name of the '
             "Hugging Face hub will do as well.",
         )
-    elif not _is_hub_id(model) and not Path(model).exists():
+    elif not _is_hub_id(model) and not _exists(Path(model)):
         yield Problem(
             "config.model.missing", f"The base model {model} does not exist.", where, f"Correct `{name}` in the config."
         )
     vae = settings["vae"]
-    if vae is not None and not Path(vae).exists():
+    if vae is not None and not _is_hub_id(vae) and not _exists(Path(vae)):
         yield Problem("config.vae.missing", f"The VAE {vae} does not exist.", settings.where("vae"), "Correct `vae`.")

@@ -16,15 +16,13 @@ def image_size(path: Path) -> tuple[int, int]:
     The trainer asks `imagesize`, which reads the header alone, and Pillow where that fails; neither looks at the
     EXIF orientation (sd-scripts 48d368fa, `BaseDataset.get_image_size`).
     """
-    with contextlib.suppress(OSError, ValueError, TypeError, IndexError, SyntaxError):
+    # Both read whatever stands where a size should be, so any kind of error can come of a broken file.
+    with contextlib.suppress(Exception):
         width, height = imagesize.get(str(path))
         if width > 0 and height > 0:
             return width, height
     from PIL import Image
 
-    with (
-        contextlib.suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
-        Image.open(path) as picture,
-    ):
+    with contextlib.suppress(Exception), Image.open(path) as picture:
         return picture.size
     return UNREADABLE

@@ -14,6 +14,25 @@ from pathlib import Path
 
 from loratpl.dataset.probe import UNREADABLE, image_size
 
+# What people take for pictures; those that the trainer does not read are left out in silence.
+_PICTURE_LIKE = frozenset(
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".jxl",
+        ".heic",
+        ".heif",
+    )
+)
 _LOWER = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 IMAGE_EXTENSIONS = frozenset((*_LOWER, *(suffix.upper() for suffix in _LOWER)))
 
@@ -42,6 +61,7 @@ class Concept:
         class_tokens: The caption of a picture without a caption file.
         is_reg: Whether it holds regularisation images.
         pictures: In the trainer's order: by full path.
+        left_out: Pictures in the folder that the trainer does not read, for their extension.
     """
 
     folder: Path
@@ -49,15 +69,24 @@ class Concept:
     class_tokens: str
     is_reg: bool
     pictures: tuple[Picture, ...]
+    left_out: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFolder:
-    """A folder that the trainer passes over, and how many pictures lie in it."""
+    """A folder that the trainer passes over.
+
+    Attributes:
+        folder: The folder itself.
+        picture_count: How many pictures lie in it, of kinds that the trainer reads or not.
+        reason: Why it is passed over.
+        right_name: A name under which it would be trained.
+    """
 
     folder: Path
     picture_count: int
     reason: str
+    right_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +143,40 @@ def _scan_parent(parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFol
     for folder in sorted(entry for entry in parent.iterdir() if entry.is_dir()):
         if folder.name.startswith("."):
             continue
-        paths = list(picture_paths(folder))
-        parsed = parse_folder_name(folder.name)
+        paths, left_out = list(picture_paths(folder)), tuple(_left_out_paths(folder))
+        count = len(paths) + len(left_out)
+        name = folder.name
+        parsed = parse_folder_name(name)
         if parsed is None:
-            yield IgnoredFolder(folder, len(paths), "its name does not start with a number and an underscore")
+            reason = "its name does not start with a number and an underscore"
+            yield IgnoredFolder(folder, count, reason, f"1_{name}")
         elif parsed[0] < 1:
-            yield IgnoredFolder(folder, len(paths), f"its repeats are {parsed[0]}")
+            yield IgnoredFolder(folder, count, f"its repeats are {parsed[0]}", f"1_{parsed[1]}")
         elif not paths:
-            yield IgnoredFolder(folder, 0, "it holds no picture that the trainer reads")
+            yield IgnoredFolder(folder, count, "it holds no picture that the trainer reads", name)
         else:
             pictures = tuple(Picture(path, *image_size(path)) for path in paths)
-            yield Concept(folder, parsed[0], parsed[1], is_reg, pictures)
+            yield Concept(folder, parsed[0], parsed[1], is_reg, pictures, left_out)
 
 
 def picture_paths(folder: Path) -> Iterator[Path]:
     """Yields the files of a folder that the trainer takes for pictures, sorted by path as text."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    for name in names:
-        if os.path.splitext(name)[1] in IMAGE_EXTENSIONS:  # noqa: PTH122 - a Path for each file costs twice the time
+    for name in _names(folder):
+        if _suffix(name) in IMAGE_EXTENSIONS:
             yield folder / name
+
+
+def _left_out_paths(folder: Path) -> Iterator[Path]:
+    for name in _names(folder):
+        suffix = _suffix(name)
+        if suffix.lower() in _PICTURE_LIKE and suffix not in IMAGE_EXTENSIONS:
+            yield folder / name
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1]  # noqa: PTH122 - a Path for each file costs twice the time

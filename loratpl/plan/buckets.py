@@ -50,7 +50,7 @@ def check_rules(rules: BucketRules, family_step_px: int) -> BucketRules:
         raise BucketError(f"bucket_reso_steps {rules.step_px} must be a multiple of {family_step_px}")
     min_px = rules.min_px - rules.min_px % rules.step_px
     max_px = rules.max_px + (-rules.max_px) % rules.step_px
-    if min_px < 1:
+    if min_px < 1 and not rules.no_upscale:  # otherwise there is no list of buckets to be made
         raise BucketError(f"min_bucket_reso {rules.min_px} is less than one step of {rules.step_px}")
     if min(rules.resolution) < min_px:
         raise BucketError(

@@ -13,7 +13,8 @@ from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
 from loratpl.errors import Problem, ProjectError, raise_errors
-from loratpl.plan.planner import TrainingPlan, length_problems, make_plan
+from loratpl.plan.planner import TrainingPlan, make_plan
+from loratpl.plan.preconditions import plan_problems
 from loratpl.project import ProjectPaths, find_config
 from loratpl.trainer.manifest import load_manifest
 
@@ -94,7 +95,7 @@ def judge(
     """
     settings, problems = load_settings(project, config_path, overrides)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
-    found = (*problems, *find_problems(project, settings, dataset, gpu_count()), *length_problems(settings))
+    found = (*problems, *find_problems(project, settings, dataset, gpu_count()), *plan_problems(settings))
     if any(problem.severity == "error" and not problem.code.startswith(_NO_MATTER_FOR_A_PLAN) for problem in found):
         return Judged(settings, found, None)
     try:

@@ -127,7 +127,7 @@ def _subset(concept: Concept, settings: Settings) -> dict[str, Any]:
         "num_repeats": concept.repeats,
         "class_tokens": concept.class_tokens,
         "is_reg": concept.is_reg,
-        "caption_extension": settings["caption_extention"] or settings["caption_extension"],
+        "caption_extension": settings.caption_extension,
     }
 
 

@@ -77,8 +77,10 @@ def _is_read_as(text: str, values: Mapping[str, Any]) -> bool:
     import toml
 
     try:
-        return bool(toml.loads(text) == values)
-    except (toml.TomlDecodeError, IndexError, ValueError, KeyError):
+        text.encode()  # a name that is no UTF-8 on disk cannot be written to a file
+        # As the trainer opens the file: every kind of line end is one.
+        return bool(toml.loads(text.replace("\r\n", "\n").replace("\r", "\n")) == values)
+    except (toml.TomlDecodeError, IndexError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 _TAIL_BYTES = 400_000
 # "ValueError: …", "torch.OutOfMemoryError: …", "voluptuous.error.MultipleInvalid: …", also without a message
 _EXCEPTION = re.compile(r"^(?:\[rank\d+\]: ?)?((?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (.*))?$")
-_ENDINGS = ("Error", "Exception", "Interrupt", "Invalid", "Exit", "Warning")
 # accelerate and torchrun report that their child failed after the child has said why.
 _WRAPPERS = ("CalledProcessError", "ChildFailedError", "SystemExit")
 _ARGPARSE = re.compile(r"^\w+\.py: error: (.*)$")
@@ -45,7 +44,7 @@ def real_error(lines: Iterable[str]) -> str | None:
             in_traceback = True
         elif match := _ARGPARSE.match(line):
             exception = f"the trainer refused its arguments: {match.group(1)}"
-        elif in_traceback and (match := _EXCEPTION.match(line)) and match.group(1).endswith(_ENDINGS):
+        elif in_traceback and (match := _EXCEPTION.match(line)):
             in_traceback = False
             if not match.group(1).endswith(_WRAPPERS):
                 exception = line.partition("]: ")[2] if line.startswith("[rank") else line

@@ -1,4 +1,4 @@
-"""Fingerprints of what a run was trained on: the base model and the concepts, hashed while the trainer works."""
+"""What a run was trained on and with: model and concepts hashed, versions asked for, while the trainer works."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loratpl.dataset.scan import Concept
+from loratpl.trainer.install import Marker, interpreter_problem
+from loratpl.trainer.paths import TrainerPaths
 from loratpl.weights import sha256_of
 
 FINISH_TIMEOUT_S = 120.0
@@ -38,16 +40,27 @@ def concept_sha256(concept: Concept, caption_extension: str) -> str:
 
 
 class Fingerprints(threading.Thread):
-    """Hashes in the background; a file that goes away meanwhile leaves its hash unknown."""
+    """Hashes in the background; a file that goes away meanwhile leaves its hash unknown.
 
-    def __init__(self, model: str, concepts: tuple[Concept, ...], caption_extension: str) -> None:
+    Attributes:
+        model: The base model's hash.
+        concepts: Each concept's hash by its folder.
+        trainer_problem: What is wrong with the trainer's environment.
+    """
+
+    def __init__(
+        self, model: str, concepts: tuple[Concept, ...], caption_extension: str, paths: TrainerPaths, marker: Marker
+    ) -> None:
         super().__init__(name="fingerprints", daemon=True)
         self._model, self._concepts, self._caption_extension = model, concepts, caption_extension
+        self._paths, self._marker = paths, marker
+        self.trainer_problem: str | None = None
         self.model: str | None = None
         self.concepts: dict[Path, str] = {}
 
     def run(self) -> None:
-        """Hashes the model, then each concept."""
+        """Asks the environment, then hashes the model and each concept."""
+        self.trainer_problem = interpreter_problem(self._paths, self._marker)
         try:
             self.model = model_sha256(Path(self._model))
             for concept in self._concepts:

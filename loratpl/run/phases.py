@@ -7,7 +7,7 @@ TRAINING = "training"
 
 # A piece of a log line (sd-scripts 48d368fa) and the phase that begins with it.
 _BEGINNINGS = (
-    ("prepare tokenizer", "reading the tokenizer"),
+    (" tokenizer", "reading the tokenizer"),
     ("Loading dataset config from", "reading pictures and captions"),
     ("preparing accelerator", "loading the base model"),
     ("caching latents", "caching latents"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from loratpl.run.pump import JOIN_TIMEOUT_S, Pump
 from loratpl.run.stopping import StopRequests
 from loratpl.run.verify import Verdict, verify_outputs
 from loratpl.run.watch import Step, Watcher
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.install import Marker, TrainerStatus
 from loratpl.trainer.pin import Pin
 
 LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
@@ -117,9 +118,7 @@ def _unwritable(error: OSError) -> ProjectError:
 def _first_record(
     prepared: Prepared, trainer: TrainerStatus, pin: Pin, rendered: RenderedRun, paths: RunPaths
 ) -> RunRecord:
-    marker = trainer.marker
-    if marker is None:
-        raise RuntimeError("start_run needs a trainer that is ready")
+    marker = _marker_of(trainer)
     return RunRecord(
         run_id=paths.run_id,
         state="running",
@@ -138,6 +137,12 @@ def _first_record(
         ],
         started_at=_now(),
     )
+
+
+def _marker_of(trainer: TrainerStatus) -> Marker:
+    if trainer.marker is None:
+        raise RuntimeError("start_run needs a trainer that is installed")
+    return trainer.marker
 
 
 def _now() -> str:
@@ -161,18 +166,24 @@ class _Run:
     last_step: int = 0
     stop_was_passed_on: bool = False
     stopped_event: dict[str, Any] | None = None
+    telling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.events = EventReader(self.paths.events_path)
         self.fingerprints = Fingerprints(
             self.prepared.settings["pretrained_model_name_or_path"],
             self.prepared.plan.dataset.concepts,
-            self.prepared.settings["caption_extension"],
+            self.prepared.settings.caption_extension,
+            self.trainer.paths,
+            _marker_of(self.trainer),
         )
 
     def to_the_end(self) -> RunResult:
         """Returns the result, or raises what went wrong after having recorded it."""
-        write_record(self.paths.record_path, self.record)
+        try:
+            write_record(self.paths.record_path, self.record)
+        except OSError as error:
+            raise _unwritable(error) from error
         with self.stops.listening():
             try:
                 return self._conclude(self._train())
@@ -198,6 +209,8 @@ class _Run:
         finally:
             returncode = child.end()
             pump.join(JOIN_TIMEOUT_S)
+            if not pump.is_alive():
+                child.close()
         self._look_at_events()
         if pump.write_error is not None:
             self.watcher.note(f"The trainer's log could not be kept to its end: {pump.write_error.strerror}.")
@@ -205,6 +218,7 @@ class _Run:
 
     def _pass_on_stops(self, child: process.Child) -> None:
         if self.stops.count >= 2:
+            self.stop_was_passed_on = True
             self.watcher.note("stopping now")
             child.end()
         elif self.stops.count == 1 and not self.stop_was_passed_on:
@@ -213,9 +227,12 @@ class _Run:
             child.cut_lifeline()
 
     def _on_line(self, line: str) -> None:
+        """Called by the pump's thread: what the trainer had told before it wrote the line comes first."""
         phase = phase_of(line)
         if phase is not None:
-            self._enter(phase)
+            self._look_at_events()
+            with self.telling:
+                self._enter(phase)
 
     def _enter(self, phase: str) -> None:
         if phase != self.phase:
@@ -225,12 +242,13 @@ class _Run:
             self.watcher.phase(phase)
 
     def _look_at_events(self) -> None:
-        for event in self.events.new():
-            self.watcher.event(event)
-            if event.get("event") == "step":
-                self._on_step(event)
-            elif event.get("event") == "stopped":
-                self.stopped_event = event
+        with self.telling:
+            for event in self.events.new():
+                self.watcher.event(event)
+                if event.get("event") == "step":
+                    self._on_step(event)
+                elif event.get("event") == "stopped":
+                    self.stopped_event = event
 
     def _on_step(self, event: dict[str, Any]) -> None:
         number = event.get("step")
@@ -251,16 +269,31 @@ class _Run:
 
     def _verdict(self) -> Verdict:
         self._enter("looking at what came out")
-        return verify_outputs(self.planned, last_step=self.last_step, trainer=self.trainer.paths, paths=self.paths)
+        return verify_outputs(
+            self.planned,
+            last_step=self.last_step,
+            trainer=self.trainer.paths,
+            paths=self.paths,
+        )
 
     def _finished(self, verdict: Verdict) -> RunResult:
+        project = self.prepared.project
+        problems = tuple(replace(p, where=project.relative(Path(p.where))) for p in verdict.problems)
+        verdict = replace(verdict, problems=problems)
         errors = [problem for problem in verdict.problems if problem.severity == "error"]
         if errors:
             failure = Failure(cause=errors[0].message, fix=errors[0].fix)
             self._close(state="failed", returncode=0, outputs=list(verdict.outputs), failure=failure)
             raise error_from(verdict.problems, data=self.record.model_dump())
         self._close(state="finished", returncode=0, outputs=list(verdict.outputs))
-        return RunResult(self.record, self.paths, verdict.problems)
+        return RunResult(self.record, self.paths, (*verdict.problems, *self._trainer_warnings()))
+
+    def _trainer_warnings(self) -> tuple[Problem, ...]:
+        sentence = self.fingerprints.trainer_problem
+        if sentence is None:
+            return ()
+        fix = "Install it again with `kohyatpl trainer install`."
+        return (Problem("trainer.unhealthy", sentence, str(self.trainer.paths.root_dir), fix, "warning"),)
 
     def _failed(self, returncode: int) -> RunError:
         cause = cause_from_log(self.paths.trainer_log_path) or _ending(returncode)
@@ -271,14 +304,13 @@ class _Run:
         return RunError(Problem("run.trainer.failed", message, log, fix), data=self.record.model_dump())
 
     def _stopped(self, returncode: int) -> StoppedError:
-        state_dir = (self.stopped_event or {}).get("state_dir")
+        event = self.stopped_event or {}
+        state_dir, error = event.get("state_dir"), event.get("error")
         self._close(state="stopped", returncode=returncode, state_dir=state_dir)
         number = self.stops.first_signal or signal.SIGTERM
-        saved = (
-            f"Its state is in {self.prepared.project.relative(Path(state_dir))}."
-            if state_dir
-            else "No state was saved."
-        )
+        saved = "No state was saved." if error is None else f"No state was saved: {error}."
+        if state_dir:
+            saved = f"Its state is in {self.prepared.project.relative(Path(state_dir))}."
         message = f"The training was stopped after step {self.last_step} of {self.prepared.plan.total_steps}. {saved}"
         where = self.prepared.project.relative(self.paths.run_dir)
         return StoppedError(number, Problem("run.stopped", message, where), data=self.record.model_dump())

@@ -28,7 +28,8 @@ class StopRequests:
         earlier = {}
         for name in _NAMES:
             number = getattr(signal, name, None)
-            if number is not None:
+            # What was ignored from the start (nohup, a script's `&`) was meant to be.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(ValueError):
                     earlier[number] = signal.signal(number, self._on_signal)
         try:

@@ -11,6 +11,7 @@ from loratpl.errors import Problem
 from loratpl.plan.outputs import PlannedFile
 from loratpl.project import RunPaths
 from loratpl.records import Output
+from loratpl.run.diagnose import cause_from_log
 from loratpl.trainer.environment import run_inside
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.weights import WeightsFile, WeightsFileError, read_weights_file, sha256_of
@@ -39,7 +40,7 @@ def verify_outputs(
     """
     final = planned[-1]
     if not final.path.is_file():
-        return Verdict((), (_missing(final, last_step),))
+        return Verdict((), (_missing(final, last_step, paths),))
     problems = list(_step_problems(final, last_step))
     present = [file for file in planned if file.path.is_file() and file.path.suffix == PROVABLE_SUFFIX]
     if final not in present:
@@ -71,12 +72,15 @@ def verify_outputs(
     return Verdict(tuple(outputs), tuple(problems))
 
 
-def _missing(final: PlannedFile, last_step: int) -> Problem:
+def _missing(final: PlannedFile, last_step: int, paths: RunPaths) -> Problem:
+    said = cause_from_log(paths.trainer_log_path)
+    log = paths.trainer_log_path.relative_to(paths.run_dir.parent.parent).as_posix()
     return Problem(
         "run.output.missing",
-        f"The trainer ended without an error after step {last_step} of {final.step}; there is no {final.path.name}.",
+        f"The trainer ended without an error after step {last_step} of {final.step}; there is no {final.path.name}."
+        f"{f' Its log says: {said}' if said else ''}",
         str(final.path),
-        "The log says what it did instead.",
+        f"The trainer's whole log is {log}.",
     )
 
 

@@ -127,6 +127,7 @@ def _run_with_output(argv: Sequence[str | Path], output: OutputSink) -> str | No
         child.wait()
     finally:
         returncode = child.end()
+        child.close()
     return None if returncode == 0 else tail.decode("utf-8", errors="replace")
 
 

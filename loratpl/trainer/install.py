@@ -81,12 +81,18 @@ class TrainerStatus:
         )
 
 
-def status(pin: Pin) -> TrainerStatus:
-    """Returns how the trainer is, without importing anything of it: its marker, its files, its versions."""
-    return _status_at(TrainerPaths.of(pin), pin)
+def status(pin: Pin, *, ask_interpreter: bool = True) -> TrainerStatus:
+    """Returns how the trainer is, without importing anything of it: its marker, its files, its versions.
+
+    Args:
+        pin: What should be installed.
+        ask_interpreter: Whether to ask the environment for its versions, which takes most of the time; a run asks
+            while the trainer is starting.
+    """
+    return _status_at(TrainerPaths.of(pin), pin, ask_interpreter=ask_interpreter)
 
 
-def _status_at(paths: TrainerPaths, pin: Pin) -> TrainerStatus:
+def _status_at(paths: TrainerPaths, pin: Pin, *, ask_interpreter: bool = True) -> TrainerStatus:
     try:
         marker = Marker.model_validate_json(paths.marker_path.read_bytes())
     except OSError:
@@ -95,7 +101,7 @@ def _status_at(paths: TrainerPaths, pin: Pin) -> TrainerStatus:
         return TrainerStatus(paths, None, ("installation.json is not what this version of kohyatpl writes.",))
     checks = (
         _files_are_right(paths, marker),
-        _interpreter_answers(paths, marker),
+        interpreter_problem(paths, marker) if ask_interpreter else _interpreter_is_there(paths),
         _is_pinned(marker, pin),
         _is_locked(marker),
     )
@@ -109,7 +115,12 @@ def _files_are_right(paths: TrainerPaths, marker: Marker) -> str | None:
     return f"{len(changed)} of the trainer's files were changed or are missing, the first is {changed[0]}."
 
 
-def _interpreter_answers(paths: TrainerPaths, marker: Marker) -> str | None:
+def _interpreter_is_there(paths: TrainerPaths) -> str | None:
+    return None if paths.python_path.is_file() else f"The trainer's interpreter {paths.python_path} is gone."
+
+
+def interpreter_problem(paths: TrainerPaths, marker: Marker) -> str | None:
+    """Returns what is wrong with the environment's interpreter and versions, None when nothing is."""
     found = installed_versions(paths)
     if found is None:
         return f"The trainer's interpreter {paths.python_path} does not answer."

@@ -77,7 +77,10 @@ def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
 
 def _option(row: Mapping[str, Any]) -> Option:
     choices = tuple(choice for choice in row.get("choices", ()) if choice is not None)
-    return Option(row["name"], row.get("type"), "nargs" in row, choices, row.get("default"), row.get("flag", False))
+    is_flag = row.get("flag", False)
+    # An option without a type of its own keeps the text as it is.
+    kind = None if is_flag else row.get("type", "str")
+    return Option(row["name"], kind, "nargs" in row, choices, row.get("default"), is_flag)
 
 
 def manifest_text(parsed: Mapping[str, Sequence[Mapping[str, Any]]], commit: str) -> str:

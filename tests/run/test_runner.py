@@ -23,9 +23,10 @@ from loratpl.records import RunRecord, read_record
 from loratpl.render.prepare import prepare
 from loratpl.run.runner import RunResult, start_run
 from loratpl.run.watch import Step, Unwatched, Watcher
-from loratpl.trainer.pin import load_pin
+from loratpl.trainer.environment import locked_versions
+from loratpl.trainer.pin import ENVIRONMENT_LOCK_PATH, load_pin
 from tests.command_line import Done, kohyatpl, live_run, members_of_group
-from tests.stand_in import StandIn, make_trainable_project
+from tests.stand_in import StandIn, make_trainable_project, oddest
 
 
 def train(root: Path, stand_in: StandIn, watcher: Watcher | None = None, **options: Any) -> RunResult:
@@ -86,7 +87,8 @@ def test_the_captions_that_are_trained_are_the_ones_in_the_fingerprint(
     assert hashes[0] != hashes[1]
 
 
-def test_everything_about_a_run_is_kept_in_its_folder(odd_path: Path, stand_in: StandIn) -> None:
+def test_everything_about_a_run_is_kept_in_its_folder(tmp_path: Path, stand_in: StandIn) -> None:
+    odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project")
     paths = train(root, stand_in).paths
     assert {path.name for path in paths.run_dir.iterdir()} == {
@@ -256,7 +258,7 @@ def test_what_goes_wrong_is_told_and_recorded(
 def test_a_problem_of_a_run_names_its_place_relative_to_the_project(
     tmp_path: Path, stand_in: StandIn, fault: str, where: str
 ) -> None:
-    for problem in run_with(fault, tmp_path / "it's a 日本 project").problems:
+    for problem in run_with(fault, oddest(tmp_path) / "project").problems:
         assert re.fullmatch(where, problem["where"])
 
 
@@ -273,8 +275,10 @@ def test_a_failure_says_how_far_the_training_came(tmp_path: Path, stand_in: Stan
 
 def test_the_exit_code_of_the_trainer_is_recorded(tmp_path: Path, stand_in: StandIn) -> None:
     for fault, code in (("silent", 3), ("killed", -9), ("no-output", 0)):
-        run_with(fault, tmp_path / fault)
-        assert only_record(tmp_path / fault).returncode == code
+        root = make_trainable_project(tmp_path / fault, fault=fault)
+        with pytest.raises(RunError):
+            train(root, stand_in)
+        assert only_record(root).returncode == code
 
 
 def test_a_lora_that_cannot_be_proven_is_a_warning(tmp_path: Path, stand_in: StandIn) -> None:
@@ -297,21 +301,44 @@ def test_what_a_process_left_behind_by_the_trainer_holds_does_not_hold_the_run(
 
 WITH_SMALL_FILES = """
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-os.execv(sys.argv[1], sys.argv[1:])
+size_bytes = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files stands in for a full disk")
 def test_a_log_that_cannot_be_kept_does_not_end_the_training(tmp_path: Path, stand_in: StandIn) -> None:
     root = make_trainable_project(tmp_path / "project", fault="chatty")
-    with live_run(root, before=(sys.executable, "-c", WITH_SMALL_FILES)) as run:
+    with live_run(root, before=(sys.executable, "-c", WITH_SMALL_FILES, "50000")) as run:
         done = run.finish()
     assert done.code == 0, done.stderr
     assert "The trainer's log could not be kept to its end: File too large." in done.stderr
     log = next((root / "log").glob("*/trainer.log")).read_bytes()
     assert len(log) == 50_000
     assert log.startswith(b"pid ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on the size of files stands in for a full disk")
+@pytest.mark.parametrize("moment", ["the beginning", "the end"])
+def test_a_record_that_cannot_be_written_is_named(tmp_path: Path, stand_in: StandIn, moment: str) -> None:
+    measured = train(make_trainable_project(tmp_path / "project1"), stand_in)
+    others = (measured.paths.config_path, measured.paths.train_toml_path, measured.paths.command_path)
+    first = measured.record.model_copy(update={"state": "running", "outputs": [], "ended_at": None})
+    assert max(path.stat().st_size for path in others) < len(first.model_dump_json(indent=1)) - 200
+    sizes = {
+        "the beginning": max(path.stat().st_size for path in others) + 20,
+        "the end": measured.paths.record_path.stat().st_size - 20,
+    }
+    root = make_trainable_project(tmp_path / "project2")
+    with live_run(root, "--json", before=(sys.executable, "-c", WITH_SMALL_FILES, str(sizes[moment]))) as run:
+        done = run.finish()
+        record_path = run.run_dir / "run.json"
+    assert done.code == 4, done.stdout + done.stderr
+    assert done.problem["code"] == "project.write"
+    assert str(record_path) in done.problem["message"]
+    assert "File too large" in done.problem["message"]
+    assert "disk" in done.problem["fix"]
 
 
 # --- what a run refuses
@@ -325,7 +352,8 @@ def test_a_log_that_cannot_be_kept_does_not_end_the_training(tmp_path: Path, sta
         ("lora-000002.safetensors", {"save_every_n_epochs": 1}),
     ],
 )
-def test_nothing_is_written_over(odd_path: Path, stand_in: StandIn, existing: str, changes: dict[str, Any]) -> None:
+def test_nothing_is_written_over(tmp_path: Path, stand_in: StandIn, existing: str, changes: dict[str, Any]) -> None:
+    odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project", **changes)
     (root / "output" / existing).write_bytes(b"mine")
     with pytest.raises(ProjectError) as caught:
@@ -354,7 +382,8 @@ def test_a_second_run_of_the_same_name_is_refused_and_another_name_is_not(tmp_pa
 
 
 @pytest.mark.parametrize("place", ["log", "output"])
-def test_a_place_that_cannot_be_written_is_named(odd_path: Path, stand_in: StandIn, place: str) -> None:
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, stand_in: StandIn, place: str) -> None:
+    odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project")
     shutil.rmtree(root / place)
     (root / place).write_text("a file where the folder should be", encoding="utf-8")
@@ -385,3 +414,26 @@ def test_a_changed_trainer_is_no_trainer(tmp_path: Path, stand_in: StandIn) -> N
     assert done.problem["code"] == "trainer.unhealthy"
     assert "train_network.py" in done.problem["message"]
     assert list((root / "log").iterdir()) == []
+
+
+def test_a_trainer_whose_interpreter_is_gone_is_no_trainer(tmp_path: Path, stand_in: StandIn) -> None:
+    root = make_trainable_project(tmp_path / "project")
+    stand_in.paths.python_path.unlink()
+    done = kohyatpl("run", root, "--json")
+    assert done.code == 5
+    assert done.problem["code"].startswith("trainer.")
+    assert str(stand_in.paths.python_path) in done.problem["message"]
+    assert "trainer install" in done.problem["fix"]
+
+
+def test_an_environment_of_other_versions_is_a_warning_after_the_run(tmp_path: Path, stand_in: StandIn) -> None:
+    """It is asked while the trainer starts: the run has been proven by what came out."""
+    marker = json.loads(stand_in.paths.marker_path.read_bytes())
+    lock = ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8")
+    marker["packages"] = {"torch": locked_versions(lock)["torch"]}  # which the interpreter of the tests has not
+    stand_in.paths.marker_path.write_text(json.dumps(marker), encoding="utf-8")
+    done = kohyatpl("run", make_trainable_project(tmp_path / "project"), "--json")
+    assert done.code == 0
+    assert (done.problem["code"], done.problem["severity"]) == ("trainer.unhealthy", "warning")
+    assert "torch" in done.problem["message"]
+    assert "trainer install" in done.problem["fix"]

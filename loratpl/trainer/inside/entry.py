@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import math
 import os
 import runpy
+import shutil
 import signal
 import sys
 import threading
@@ -72,7 +74,7 @@ class StopRequest:
             return
         self.is_asked = True
         if not self.is_training:
-            self._events.write("stopped", step=0, state_dir=None)
+            self._events.write("stopped", step=0, state_dir=None, error=None)
             raise SystemExit(STOPPED_EXIT_CODE)
 
     def _wait_for_end_of_input(self) -> None:
@@ -87,11 +89,40 @@ class StopRequest:
             while os.getppid() == launcher:
                 time.sleep(1.0)
             os._exit(STOPPED_EXIT_CODE)
-        # Signal handlers run in the main thread, so this is where the request is dealt with.
-        signal.raise_signal(signal.SIGTERM)
+        _signal_main_thread(signal.SIGTERM)
         time.sleep(LEAVE_GRACE_S)
         if not self.is_training:  # the main thread is stuck in a library and cannot even see the signal
             os._exit(STOPPED_EXIT_CODE)
+
+
+def _signal_main_thread(number: signal.Signals) -> None:
+    """Makes the main thread deal with a signal now, even while it waits for something."""
+    main_thread = threading.main_thread().ident
+    if main_thread is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main_thread, number)
+    else:
+        signal.raise_signal(number)
+
+
+class _PatientFile(io.FileIO):
+    """A file that takes what is written when nobody reads it any more."""
+
+    def write(self, data: Any) -> int | None:
+        """Writes; what cannot be delivered is dropped."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
+
+
+def outlive_readers() -> None:
+    """Lets the training write to stdout and stderr after kohyatpl was killed: the state must still be saved."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        stream.flush()
+        patient = _PatientFile(stream.fileno(), "wb", closefd=False)
+        text = io.TextIOWrapper(patient, encoding="utf-8", errors="backslashreplace", write_through=True)
+        setattr(sys, name, text)
 
 
 def make_tracker_class() -> type[Any]:
@@ -133,17 +164,22 @@ def make_tracker_class() -> type[Any]:
             )
             # Inside an accumulation the gradients gathered so far are in no state: wait for the update.
             if self._stop.is_asked and self._accelerator.sync_gradients:
-                state_dir = self._save_state()
-                self._events.write("stopped", step=step, state_dir=state_dir)
+                state_dir, error = self._save_state()
+                self._events.write("stopped", step=step, state_dir=state_dir, error=error)
                 raise SystemExit(STOPPED_EXIT_CODE)
 
-        def _save_state(self) -> str | None:
+        def _save_state(self) -> tuple[str | None, str | None]:
+            """Saves beside and moves into place; returns the folder, or why there is none."""
             if self._state_dir is None:
-                return None
+                return None, None
             partial = f"{self._state_dir}.partial"
-            self._accelerator.save_state(partial)
-            os.replace(partial, self._state_dir)
-            return self._state_dir
+            try:
+                self._accelerator.save_state(partial)
+                os.replace(partial, self._state_dir)
+            except Exception as error:  # noqa: BLE001 - a full disk, or anything else: the stop must go on
+                shutil.rmtree(partial, ignore_errors=True)
+                return None, f"{type(error).__name__}: {error}"
+            return self._state_dir, None
 
     return EventTracker
 
@@ -190,6 +226,8 @@ def main() -> None:
     events = Events(options.events if is_first else None)
     stop = StopRequest(events, is_first=is_first)
     stop.listen()
+    if os.environ.get(LIFELINE_VARIABLE) == "1":
+        outlive_readers()
 
     import lazy_modules
     import tiny_unet

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from loratpl import __version__
-from loratpl.ui.cli import check, config, new, plan, render, run, trainer
+from loratpl.ui.cli import balance, check, config, new, plan, render, run, trainer
 
 
 @dataclass
@@ -90,6 +90,7 @@ def _common(
 app.command("new", cls=Command)(new.new)
 app.command("check", cls=Command)(check.check)
 app.command("plan", cls=Command)(plan.plan)
+app.command("balance", cls=Command)(balance.balance)
 app.command("render", cls=Command)(render.render)
 app.command("run", cls=Command)(run.run)
 config_app = _tree("config", "What the settings are and where they come from.")

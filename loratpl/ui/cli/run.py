@@ -31,7 +31,7 @@ def run(
 
     prepared = prepare(open_project(project), config, assignments(set_))
     pin = load_pin()
-    trainer = status(pin)
+    trainer = status(pin, ask_interpreter=False)
     if not trainer.is_ready:
         raise TrainerError(*trainer.problems())
     output = context.obj
