@@ -127,7 +127,7 @@ class StoppedError(KohyatplError):
 
     def __init__(self, signal_number: int, *problems: Problem, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(*problems, data=data)
-        self.stop_code = ExitCode(128 + signal_number)
+        self.stop_code = 128 + signal_number
 
 
 _CLASS_OF: dict[ExitCode, type[KohyatplError]] = {

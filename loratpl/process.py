@@ -153,18 +153,23 @@ class Child:
         self._signal_group(signal.SIGTERM)
 
     def end(self) -> int:
-        """Returns the return code after making sure that nothing of the group is left: SIGTERM, then SIGKILL."""
+        """Returns the return code after making sure that nothing of the group is left: SIGTERM, then SIGKILL.
+
+        What it wrote can still be read; whoever reads closes the pipe.
+        """
         self.cut_lifeline()
         if self.poll() is None:
             self.terminate()
             self.wait(TERMINATE_GRACE_S)
-        self._kill_group()
+        self.kill()
         self.wait(KILL_GRACE_S)
         return -signal.SIGTERM if self.popen.returncode is None else self.popen.returncode
 
     def close(self) -> None:
         """Gives the pipe back; to be called when nobody reads from it any more."""
         self.output.close()
+        if self.popen.stderr is not None:
+            self.popen.stderr.close()
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -173,7 +178,8 @@ class Child:
             else:
                 os.killpg(self.pid, number)
 
-    def _kill_group(self) -> None:
+    def kill(self) -> None:
+        """Ends the whole group at once."""
         if sys.platform == "win32":
             self.popen.kill()
         else:

@@ -229,9 +229,11 @@ def create_project(
         raise _occupied(root_dir, "is not empty")
     if root_dir.exists() and not root_dir.is_dir():
         raise _occupied(root_dir, "is a file")
-    names = [*concepts, *reg_classes]
-    for name in names:
-        _check_folder_name(name)
+    for names in (concepts, reg_classes):
+        for name in names:
+            _check_folder_name(name)
+        _refuse_twins(names)
+    was_there = root_dir.is_dir()
     try:
         shutil.copytree(TEMPLATES_DIR / "projects" / template, root_dir, dirs_exist_ok=True)
         project = ProjectPaths(root_dir.resolve())
@@ -244,15 +246,37 @@ def create_project(
         text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
         project.config_path.write_text(text, encoding="utf-8")
     except OSError as error:
+        _clear(root_dir, keep_folder=was_there)  # half a project would be in the way of the next attempt
         raise ProjectError(
             Problem(
                 "project.write",
-                f"The project cannot be written to {root_dir}: {error.strerror or error}.",
+                f"The project cannot be written to {root_dir}: {error.strerror or error} ({error.filename}).",
                 str(root_dir),
                 "Name a folder that you may write to, on a disk with room.",
             )
         ) from error
     return project
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:  # one folder on Windows and macOS
+            raise ProjectError(
+                Problem("project.concept.name", f"{name!r} is named twice.", name, "Name each concept once.")
+            )
+        seen.add(name.casefold())
+
+
+def _clear(root_dir: Path, *, keep_folder: bool) -> None:
+    if not keep_folder:
+        shutil.rmtree(root_dir, ignore_errors=True)
+        return
+    for entry in root_dir.iterdir():  # it was empty
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def _occupied(root_dir: Path, state: str) -> ProjectError:
@@ -266,7 +290,20 @@ def _occupied(root_dir: Path, state: str) -> ProjectError:
     )
 
 
+# Every file system takes 255 bytes; repeats and an underscore come before the name.
+_MAX_NAME_BYTES = 240
+
+
 def _check_folder_name(name: str) -> None:
+    if len(name.encode("utf-8", errors="surrogateescape")) > _MAX_NAME_BYTES:
+        raise ProjectError(
+            Problem(
+                "project.concept.name",
+                f"{name!r} is too long for a folder: it has more than {_MAX_NAME_BYTES} bytes.",
+                name,
+                "Shorten it.",
+            )
+        )
     bad = _UNSAFE_IN_NAMES.search(name)
     if not name.strip() or bad or name != name.strip() or name.endswith("."):
         reason = f"holds {bad.group()!r}" if bad else "is empty, or starts or ends with a blank or a full stop"

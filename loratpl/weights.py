@@ -46,7 +46,7 @@ class WeightsFile:
     def trained_steps(self) -> int | None:
         """The steps that the trainer says went into the file (`ss_steps`), None where it does not say."""
         text = self.metadata.get("ss_steps", "")
-        return int(text) if text.lstrip("-").isdecimal() else None
+        return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 def read_weights_file(path: Path) -> WeightsFile:
@@ -79,12 +79,29 @@ def read_weights_file(path: Path) -> WeightsFile:
 def _parse_header(path: Path, data: bytes) -> dict[str, dict[str, Any]]:
     try:
         header = json.loads(data)
-        for name, entry in header.items():
-            if name != "__metadata__":
-                entry["dtype"], entry["shape"], entry["data_offsets"][1]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise WeightsFileError(f"{path.name} has a header that is not what safetensors files have") from error
+        is_header = all(_is_metadata(e) if n == "__metadata__" else _is_tensor(e) for n, e in header.items())
+    except (ValueError, AttributeError, RecursionError):
+        is_header = False
+    if not is_header:
+        raise WeightsFileError(f"{path.name} has a header that is not what safetensors files have")
     return dict(header)
+
+
+def _is_metadata(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())
+
+
+def _is_tensor(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    return (
+        isinstance(entry.get("dtype"), str)
+        and isinstance(shape, list)
+        and isinstance(offsets, list)
+        and len(offsets) == 2
+        and all(type(number) is int and number >= 0 for number in (*shape, *offsets))
+    )
 
 
 def sha256_of(path: Path) -> str:

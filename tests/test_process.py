@@ -40,6 +40,13 @@ def _is_running(pid: int) -> bool:
     return not (state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
 
 
+def _end(child: Child) -> int:
+    """Returns how a child ended, once nothing of it is left and nobody reads from it any more."""
+    returncode = child.end()
+    child.close()
+    return returncode
+
+
 def _line(child: Child) -> str:
     """Returns the first line that a child writes."""
     data = b""
@@ -151,7 +158,7 @@ def test_both_streams_of_a_child_come_in_one() -> None:
         data += more
     assert data.split() == [b"out", b"err"]
     assert child.wait(10) == 0
-    assert child.end() == 0
+    assert _end(child) == 0
 
 
 def test_a_wait_that_is_over_first_says_nothing() -> None:
@@ -160,7 +167,7 @@ def test_a_wait_that_is_over_first_says_nothing() -> None:
     assert child.poll() is None
     child.cut_lifeline()
     assert child.wait(10) == 0
-    assert child.end() == 0
+    assert _end(child) == 0
 
 
 def test_a_child_sees_the_end_of_its_input_when_the_lifeline_is_cut() -> None:
@@ -170,7 +177,7 @@ def test_a_child_sees_the_end_of_its_input_when_the_lifeline_is_cut() -> None:
     child.cut_lifeline()
     assert _line(child) == "''"
     assert child.wait(10) == 0
-    assert child.end() == 0
+    assert _end(child) == 0
 
 
 @posix
@@ -181,7 +188,7 @@ def test_a_child_sees_the_end_of_its_input_when_its_parent_is_killed(tmp_path: P
     os.kill(parent.pid, signal.SIGKILL)
     assert _until(lambda: not _is_running(grandchild))
     assert seen.read_text(encoding="utf-8") == "''"
-    assert parent.end() == -signal.SIGKILL
+    assert _end(parent) == -signal.SIGKILL
 
 
 @posix
@@ -189,7 +196,7 @@ def test_a_child_leads_a_group_of_its_own(tmp_path: Path) -> None:
     child, pids = _family(tmp_path)
     assert {os.getpgid(pid) for pid in pids} == {child.pid}
     assert os.getpgid(child.pid) != os.getpgid(0)
-    child.end()
+    _end(child)
 
 
 @posix
@@ -198,7 +205,7 @@ def test_nothing_of_a_group_is_left(tmp_path: Path, stubborn: str) -> None:
     child, pids = _family(tmp_path, stubborn)
     assert all(_is_running(pid) for pid in pids)
     started = time.monotonic()
-    assert child.end() == -signal.SIGTERM
+    assert _end(child) == -signal.SIGTERM
     assert time.monotonic() - started < TERMINATE_GRACE_S / 2
     assert _until(lambda: not any(_is_running(pid) for pid in pids))
 
@@ -206,7 +213,7 @@ def test_nothing_of_a_group_is_left(tmp_path: Path, stubborn: str) -> None:
 @posix
 def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     child, pids = _family(tmp_path, "parent and child")
-    assert child.end() == -signal.SIGKILL
+    assert _end(child) == -signal.SIGKILL
     assert _until(lambda: not any(_is_running(pid) for pid in pids))
 
 
@@ -216,7 +223,7 @@ def test_what_a_child_left_behind_is_ended_when_it_has_gone_itself(tmp_path: Pat
     os.kill(pid, signal.SIGKILL)
     assert child.wait(10) == -signal.SIGKILL
     assert _is_running(grandchild)
-    assert child.end() == -signal.SIGKILL
+    assert _end(child) == -signal.SIGKILL
     assert _until(lambda: not _is_running(grandchild))
 
 
@@ -226,14 +233,25 @@ def test_terminate_reaches_the_whole_group(tmp_path: Path) -> None:
     child.terminate()
     assert child.wait(10) == -signal.SIGTERM
     assert _until(lambda: not any(_is_running(pid) for pid in pids))
-    child.end()
+    _end(child)
+
+
+def test_what_a_child_wrote_before_it_was_ended_can_still_be_read() -> None:
+    child = Child(_python("import os, sys; os.write(1, b'first\\n'); sys.stdin.read(); os.write(1, b'last words')"))
+    assert _line(child) == "first"
+    child.cut_lifeline()
+    assert child.wait(10) == 0
+    assert child.end() == 0
+    assert child.read() == b"last words"
+    assert child.read() == b""
+    child.close()
 
 
 def test_a_child_that_has_ended_can_be_ended_again() -> None:
     child = Child(_python("raise SystemExit(4)"))
     assert child.wait(10) == 4
-    assert child.end() == 4
-    assert child.end() == 4
+    assert _end(child) == 4
+    assert _end(child) == 4
 
 
 # --- the environment ------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from pathlib import Path
 from loratpl import process
 
 QUERY_TIMEOUT_S = 20.0
-_AMD_DRIVER = Path("/dev/kfd")
+# What other drivers leave, and NVIDIA's where its tool is not on PATH (containers, WSL).
+_OTHER_DRIVERS = (Path("/dev/kfd"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 # https://developer.nvidia.com/cuda-gpus: bfloat16 arithmetic came with compute capability 8.0 (Ampere).
 BF16_COMPUTE_CAPABILITY = 8.0
 
@@ -58,7 +59,7 @@ def parse_gpus(text: str) -> tuple[Gpu, ...]:
 def known_gpu_count() -> int | None:
     """Returns how many GPUs torch can use, None where that cannot be told without torch (AMD, Apple)."""
     gpus = nvidia_gpus()
-    if not gpus and (sys.platform == "darwin" or _AMD_DRIVER.exists()):
+    if not gpus and (sys.platform == "darwin" or any(path.exists() for path in _OTHER_DRIVERS)):
         return None
     return len(gpus)
 

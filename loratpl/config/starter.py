@@ -8,7 +8,7 @@ from loratpl.config.defaults import DEFAULTS
 
 # In the order in which they are thought about; everything else is in `kohyatpl config show`.
 _SHOWN = (
-    "train_data_dir", "reg_data_dir", "resolution", "train_batch_size", "max_train_epochs", "save_every_n_epochs",
+    "resolution", "train_batch_size", "max_train_epochs", "save_every_n_epochs",
     "learning_rate", "lr_scheduler", "optimizer_type", "network_dim", "network_alpha", "caption_extension", "seed",
 )  # fmt: skip
 

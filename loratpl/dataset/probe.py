@@ -11,16 +11,17 @@ UNREADABLE = (0, 0)
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Returns (width, height) in pixels of the picture at `path`, (0, 0) where it is none.
+    """Returns (width, height) in pixels of the picture at `path`, (0, 0) where the trainer cannot read it.
 
-    The trainer asks `imagesize`, which reads the header alone, and Pillow where that fails; neither looks at the
-    EXIF orientation (sd-scripts 48d368fa, `BaseDataset.get_image_size`).
+    The trainer asks `imagesize`, which reads the header alone, and Pillow where that finds no size; it ends where
+    `imagesize` raises. Neither looks at the EXIF orientation (sd-scripts 48d368fa, `BaseDataset.get_image_size`).
     """
-    # Both read whatever stands where a size should be, so any kind of error can come of a broken file.
-    with contextlib.suppress(Exception):
+    try:
         width, height = imagesize.get(str(path))
-        if width > 0 and height > 0:
-            return width, height
+    except Exception:  # noqa: BLE001 - it reads whatever stands where a size should be: any kind of error comes of that
+        return UNREADABLE
+    if width > 0 and height > 0:
+        return width, height
     from PIL import Image
 
     with contextlib.suppress(Exception), Image.open(path) as picture:

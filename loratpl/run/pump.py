@@ -49,18 +49,16 @@ class Pump(threading.Thread):
         self.write_error: OSError | None = None
 
     def run(self) -> None:
-        """Reads until every writer of the pipe is gone."""
+        """Reads until every writer of the pipe is gone, then closes it."""
         splitter = LineSplitter()
         with self._log:
-            try:
-                while data := self._child.read():
-                    self._keep(data)
-                    for line in splitter.feed(data):
-                        self._on_line(line)
-            except (OSError, ValueError):  # the pipe was closed under us, after the child had ended
-                return
+            while data := self._child.read():
+                self._keep(data)
+                for line in splitter.feed(data):
+                    self._on_line(line)
             for line in splitter.feed(b"", final=True):
                 self._on_line(line)
+        self._child.close()
 
     def _keep(self, data: bytes) -> None:
         if self.write_error is None:

@@ -209,8 +209,6 @@ class _Run:
         finally:
             returncode = child.end()
             pump.join(JOIN_TIMEOUT_S)
-            if not pump.is_alive():
-                child.close()
         self._look_at_events()
         if pump.write_error is not None:
             self.watcher.note(f"The trainer's log could not be kept to its end: {pump.write_error.strerror}.")
@@ -220,7 +218,7 @@ class _Run:
         if self.stops.count >= 2:
             self.stop_was_passed_on = True
             self.watcher.note("stopping now")
-            child.end()
+            child.kill()
         elif self.stops.count == 1 and not self.stop_was_passed_on:
             self.stop_was_passed_on = True
             self.watcher.note("stopping after the step in progress, with a state saved; Ctrl-C again stops at once")
@@ -269,12 +267,9 @@ class _Run:
 
     def _verdict(self) -> Verdict:
         self._enter("looking at what came out")
-        return verify_outputs(
-            self.planned,
-            last_step=self.last_step,
-            trainer=self.trainer.paths,
-            paths=self.paths,
-        )
+        verdict = verify_outputs(self.planned, last_step=self.last_step, trainer=self.trainer.paths, paths=self.paths)
+        self._look_at_events()
+        return verdict
 
     def _finished(self, verdict: Verdict) -> RunResult:
         project = self.prepared.project

@@ -164,6 +164,8 @@ def _blob_id(path: Path) -> str | None:
 def _require_git() -> None:
     # GitPython otherwise ends its own import with a page of advice when there is no git.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"):
+        os.environ.pop(name, None)  # set inside hooks: git would look at the wrong repository
     if shutil.which("git") is None:
         raise TrainerError(
             Problem(

@@ -65,7 +65,7 @@ class TrainerStatus:
             return (
                 Problem(
                     "trainer.missing",
-                    "The trainer is not installed.",
+                    " ".join(("The trainer is not installed.", *self.ill)),
                     str(self.paths.root_dir),
                     "Install it with `kohyatpl trainer install`.",
                 ),
@@ -99,6 +99,8 @@ def _status_at(paths: TrainerPaths, pin: Pin, *, ask_interpreter: bool = True) -
         return TrainerStatus(paths, None, ())
     except ValidationError:
         return TrainerStatus(paths, None, ("installation.json is not what this version of kohyatpl writes.",))
+    if marker.schema_version > MARKER_SCHEMA:
+        return TrainerStatus(paths, None, ("installation.json was written by a newer version of kohyatpl.",))
     checks = (
         _files_are_right(paths, marker),
         interpreter_problem(paths, marker) if ask_interpreter else _interpreter_is_there(paths),
@@ -274,7 +276,6 @@ def _build(
     pin: Pin, partial: TrainerPaths, source_dir: Path | None, log_path: Path, progress: Progress, torch: str
 ) -> Marker:
     wanted = locked_versions(ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8"))
-    choice = choose_torch(torch, wanted)
     partial.root_dir.mkdir()
     if source_dir is None:
         progress(f"fetching sd-scripts {pin.short_commit} from {pin.url} (about 15 MB)")
@@ -282,6 +283,7 @@ def _build(
     else:
         progress(f"copying sd-scripts {pin.short_commit} from {source_dir}")
         files = copy_checkout(source_dir, partial.source_dir, pin)
+    choice = choose_torch(torch, wanted)
     with log_path.open("wb") as log:
         make_environment(partial, choice, log.write, progress)
     progress("asking all seven training scripts for their options")

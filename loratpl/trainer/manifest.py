@@ -80,7 +80,8 @@ def _option(row: Mapping[str, Any]) -> Option:
     is_flag = row.get("flag", False)
     # An option without a type of its own keeps the text as it is.
     kind = None if is_flag else row.get("type", "str")
-    return Option(row["name"], kind, "nargs" in row, choices, row.get("default"), is_flag)
+    default = row.get("default", False if is_flag else None)
+    return Option(row["name"], kind, "nargs" in row, choices, default, is_flag)
 
 
 def manifest_text(parsed: Mapping[str, Sequence[Mapping[str, Any]]], commit: str) -> str:
@@ -115,7 +116,9 @@ def _manifest_lines(
 
 
 def _compact(row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in row.items() if value is not None and value is not False and value != []}
-    if kept.get("flag"):
-        kept.pop("nargs", None)  # 0 for every flag
-    return kept
+    unsaid = {"nargs": 0, "default": False} if row.get("flag") else {"flag": False}  # the same for every one of them
+    return {
+        key: value
+        for key, value in row.items()
+        if value is not None and value != [] and not (key in unsaid and value is unsaid[key])
+    }

@@ -80,7 +80,7 @@ class JsonWatcher(Silent):
     def event(self, event: Mapping[str, Any]) -> None:
         """Writes the event."""
         with _terminal_may_go():
-            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(event) + "\n")
             sys.stdout.flush()
 
 

@@ -2,63 +2,96 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loratpl import __version__
 from loratpl.errors import ExitCode, KohyatplError, Problem, StoppedError
 from loratpl.ui.result import CommandResult, present
 
+if TYPE_CHECKING:
+    from loratpl.ui.cli.app import Output
+
+
+# Nobody reads our output any more, or there is no room for it.
+_NO_BUGS = (errno.EPIPE, errno.ENOSPC)
+
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is left to be said, and no traceback either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        # A path may hold what the stream's encoding has not (a pipe on Windows, a server without a locale).
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Returns the exit code of one command line, after having presented its result."""
-    import typer
-
-    from loratpl.ui.cli.app import Output, app
+    from loratpl.ui.cli.app import Output
 
     output = Output()
+    code: int = ExitCode.DONE
     try:
-        result = app(args=list(arguments), prog_name="kohyatpl", standalone_mode=False, obj=output)
+        result = _result_of(arguments, output)
+        if isinstance(result, CommandResult):
+            code = result.exit_code
+            present(result, as_json=output.as_json, quiet=output.quiet)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has gone (`| head`): nothing is left to be said
+        _leave_stdout()
+    except OSError as error:  # a full disk behind stdout
+        _leave_stdout()
+        from loratpl.ui.console import say
+
+        say(f"error: The output cannot be written: {error.strerror or error}.")
+        code = code or ExitCode.BUG
+    return code
+
+
+def _leave_stdout() -> None:
+    """Makes the interpreter's own flush at the end harmless."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _result_of(arguments: Sequence[str], output: Output) -> object:
+    """What the command returned, or the result that its error makes; nothing for --help and --version."""
+    import typer
+
+    from loratpl.ui.cli.app import app
+
+    try:
+        return app(args=list(arguments), prog_name="kohyatpl", standalone_mode=False, obj=output)
     except typer.TyperException as error:  # whatever typer has against the command line
         output.as_json = output.as_json or "--json" in arguments
-        result = _usage_result(error)
-    except StoppedError as error:
-        result = CommandResult(output.command, error.data, (), error.problems, error.stop_code)
+        return _usage_result(error, output.command)
     except KohyatplError as error:
-        result = CommandResult(output.command, error.data, (), error.problems, error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        result = CommandResult(output.command, exit_code=ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        return ExitCode.DONE
-    except Exception as error:  # noqa: BLE001 - the last resort: a bug of ours becomes a file and a sentence
+        code = error.stop_code if isinstance(error, StoppedError) else error.exit_code
+        return CommandResult(output.command, error.data, (), error.problems, code)
+    except (KeyboardInterrupt, typer.Abort, SystemExit) as error:
+        # typer makes an exit of Ctrl-C, and exits as well when nobody reads its help.
+        is_of_help = isinstance(error, SystemExit) and error.code != ExitCode.INTERRUPTED
+        return None if is_of_help else CommandResult(output.command, exit_code=ExitCode.INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_BUGS:
+            raise
         if output.debug:
             traceback.print_exc()
-        result = _bug_result(output.command, error, arguments)
-    if isinstance(result, CommandResult):
-        present(result, as_json=output.as_json, quiet=output.quiet)
-        return result.exit_code
-    return result if isinstance(result, int) else ExitCode.DONE  # --help and --version have spoken for themselves
+        return _bug_result(output.command, error, arguments)
 
 
-def _usage_result(error: Exception) -> CommandResult:
+def _usage_result(error: Exception, command: str) -> CommandResult:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
-    command = "" if context is None else context.command_path.removeprefix("kohyatpl").strip()
+    if context is not None:
+        command = context.command_path.removeprefix("kohyatpl").strip()
     fix = f"`{f'kohyatpl {command}'.strip()} --help` shows what it takes."
     if message.startswith("Usage:"):  # a command group without a command: typer's message is its whole help
         missing = Problem("usage.arguments", "A command is missing.", "command line", fix)
@@ -93,7 +126,7 @@ def _write_crash_file(error: Exception, arguments: Sequence[str]) -> str:
         )
     )
     for folder in (data_dir() / "crashes", Path(tempfile.gettempdir())):
-        path = folder / f"kohyatpl-crash-{now:%Y%m%d-%H%M%S}.txt"
+        path = folder / f"kohyatpl-crash-{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -51,7 +51,7 @@ def envelope(result: CommandResult) -> dict[str, Any]:
 def present(result: CommandResult, *, as_json: bool, quiet: bool) -> None:
     """Writes a result: JSON or text to stdout, problems of text mode to stderr."""
     if as_json:
-        sys.stdout.write(json.dumps(envelope(result), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(envelope(result)) + "\n")
         return
     if not quiet:
         for line in result.lines:

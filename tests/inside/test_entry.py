@@ -292,7 +292,7 @@ def test_a_stop_in_the_training_saves_a_state_after_the_step(stand_in: StandIn, 
         assert child.wait(PROMPTLY_S) == STOPPED
     (stopped,) = odd_entry.told("stopped")
     steps = odd_entry.told("step")
-    assert stopped == {"step": steps[-1]["step"], "state_dir": str(odd_entry.state_dir)}
+    assert (stopped["step"], stopped["state_dir"]) == (steps[-1]["step"], str(odd_entry.state_dir))
     assert 2 <= stopped["step"] <= 4
     assert [path.name for path in odd_entry.state_dir.iterdir()] == ["model.safetensors"]
     assert not odd_entry.state_dir.with_name("state.partial").exists()
@@ -309,7 +309,8 @@ def test_a_stop_before_the_training_leaves_at_once(entry: Entry, ask: Any) -> No
             assert child.wait(PROMPTLY_S) == STOPPED
         finally:
             child.kill()
-    assert entry.told("stopped") == [{"step": 0, "state_dir": None}]
+    (stopped,) = entry.told("stopped")
+    assert (stopped["step"], stopped["state_dir"]) == (0, None)
     assert entry.told("training") == []
     assert not entry.state_dir.exists()
 
@@ -356,7 +357,8 @@ def test_a_training_whose_output_nobody_reads_any_more_still_saves_its_state(ent
     child.stderr.close()
     close_input(child)
     assert child.wait(PROMPTLY_S) == STOPPED
-    assert entry.told("stopped") == [{"step": len(entry.told("step")), "state_dir": str(entry.state_dir)}]
+    (stopped,) = entry.told("stopped")
+    assert (stopped["step"], stopped["state_dir"]) == (len(entry.told("step")), str(entry.state_dir))
     assert (entry.state_dir / "model.safetensors").is_file()
 
 
@@ -372,13 +374,15 @@ def test_without_a_place_for_it_no_state_is_saved(entry: Entry) -> None:
     assert [event["state_dir"] for event in entry.told("stopped")] == [None]
 
 
-def test_a_state_that_cannot_be_saved_fails_with_its_reason(entry: Entry) -> None:
+def test_a_state_that_cannot_be_saved_is_told_with_its_reason(entry: Entry) -> None:
     entry.env = {"STAND_IN": "state-fails"}
-    child = entry.start(ENDLESS.format(before="", accumulation=1))
-    read_line(child, "step 1")
-    send_sigterm(child)
-    _, stderr = child.communicate(timeout=PROMPTLY_S)
-    assert child.returncode == 1
-    assert "No space left on device" in stderr.splitlines()[-1]
-    assert entry.told("stopped") == []
+    with entry.start(ENDLESS.format(before="", accumulation=1)) as child:
+        read_line(child, "step 1")
+        send_sigterm(child)
+        assert child.wait(PROMPTLY_S) == STOPPED
+    (stopped,) = entry.told("stopped")
+    assert stopped["step"] == len(entry.told("step"))
+    assert stopped["state_dir"] is None
+    assert stopped["error"].startswith("OSError: [Errno 28] No space left on device")
     assert not entry.state_dir.exists()
+    assert not entry.state_dir.with_name("state.partial").exists()

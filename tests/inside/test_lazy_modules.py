@@ -19,7 +19,8 @@ def run_with_package(folder: Path, code: str) -> list[str]:
     package.mkdir()
     (package / "__init__.py").write_text("print('runs')\nfrom . import optim\nvalue = 7\n", encoding="utf-8")
     (package / "optim.py").write_text("class AdamW8bit: pass\n", encoding="utf-8")
-    start = f"import sys; sys.path[:0] = [{str(INSIDE_DIR)!r}, {str(folder)!r}]; import lazy_modules; lazy_modules.install()\n"
+    paths = [str(INSIDE_DIR), str(folder)]
+    start = f"import sys; sys.path[:0] = {paths!r}; import lazy_modules; lazy_modules.install()\n"
     done = subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 

@@ -107,12 +107,14 @@ def _signal_main_thread(number: signal.Signals) -> None:
 class _PatientFile(io.FileIO):
     """A file that takes what is written when nobody reads it any more."""
 
-    def write(self, data: Any) -> int | None:
-        """Writes; what cannot be delivered is dropped."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            return len(data)
+    def write(self, data: Any, /) -> int:
+        """Writes all of it; what cannot be delivered is dropped."""
+        rest = memoryview(data).cast("B")
+        size_bytes = len(rest)
+        with contextlib.suppress(BrokenPipeError):
+            while rest:
+                rest = rest[super().write(rest) or 0 :]
+        return size_bytes
 
 
 def outlive_readers() -> None:
@@ -164,24 +166,24 @@ def make_tracker_class() -> type[Any]:
             )
             # Inside an accumulation the gradients gathered so far are in no state: wait for the update.
             if self._stop.is_asked and self._accelerator.sync_gradients:
-                state_dir, error = self._save_state()
-                self._events.write("stopped", step=step, state_dir=state_dir, error=error)
+                self._events.write("stopped", step=step, **saved_state(self._accelerator, self._state_dir))
                 raise SystemExit(STOPPED_EXIT_CODE)
 
-        def _save_state(self) -> tuple[str | None, str | None]:
-            """Saves beside and moves into place; returns the folder, or why there is none."""
-            if self._state_dir is None:
-                return None, None
-            partial = f"{self._state_dir}.partial"
-            try:
-                self._accelerator.save_state(partial)
-                os.replace(partial, self._state_dir)
-            except Exception as error:  # noqa: BLE001 - a full disk, or anything else: the stop must go on
-                shutil.rmtree(partial, ignore_errors=True)
-                return None, f"{type(error).__name__}: {error}"
-            return self._state_dir, None
-
     return EventTracker
+
+
+def saved_state(accelerator: Any, state_dir: str | None) -> dict[str, str | None]:
+    """Returns where the state was saved, or why it was not; built beside and moved into place."""
+    if state_dir is None:
+        return {"state_dir": None, "error": None}
+    partial = f"{state_dir}.partial"
+    try:
+        accelerator.save_state(partial)
+        os.replace(partial, state_dir)
+    except Exception as error:  # noqa: BLE001 - a full disk or anything else: the stop must go on
+        shutil.rmtree(partial, ignore_errors=True)
+        return {"state_dir": None, "error": f"{type(error).__name__}: {error}"}
+    return {"state_dir": state_dir, "error": None}
 
 
 def _number(value: float) -> float | None:

@@ -54,10 +54,10 @@ class Command(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params.extend(_common_options())
 
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command, remembering its name for whatever is said of it."""
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the command's arguments, remembering its name for whatever is said of it."""
         ctx.ensure_object(Output).command = ctx.command_path.removeprefix("kohyatpl").strip()
-        return super().invoke(ctx)
+        return super().parse_args(ctx, args)
 
 
 def _tree(name: str, text: str) -> typer.Typer:
