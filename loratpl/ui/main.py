@@ -44,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(result, CommandResult):
             code = result.exit_code
             present(result, as_json=output.as_json, quiet=output.quiet)
+        elif isinstance(result, int):  # typer's own exits: 0 after --help, 130 after Ctrl-C
+            code = result
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone (`| head`): nothing is left to be said
         _leave_stdout()
@@ -75,10 +77,10 @@ def _result_of(arguments: Sequence[str], output: Output) -> object:
     except KohyatplError as error:
         code = error.stop_code if isinstance(error, StoppedError) else error.exit_code
         return CommandResult(output.command, error.data, (), error.problems, code)
-    except (KeyboardInterrupt, typer.Abort, SystemExit) as error:
-        # typer makes an exit of Ctrl-C, and exits as well when nobody reads its help.
-        is_of_help = isinstance(error, SystemExit) and error.code != ExitCode.INTERRUPTED
-        return None if is_of_help else CommandResult(output.command, exit_code=ExitCode.INTERRUPTED)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except SystemExit:  # typer itself exits when nobody reads its help
+        return ExitCode.DONE
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _NO_BUGS:
             raise
