@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from loratpl.trainer.install import TrainerStatus
 
 KOHYATPL = (sys.executable, "-c", "from loratpl.ui.main import main; main()")
 TRAINING_TIMEOUT_S = 240
+# Two threads that wait for each other take many times as long when other tests use the second core.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+ONE_THREAD_BLOCK = {"launch": {"tiny_unet": True, "threads": 1}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,6 +54,7 @@ class RealTrainer:
         subprocess.run(
             [self.status.paths.python_path, runner, *arguments],
             cwd=self.status.paths.source_dir,
+            env={**os.environ, **ONE_THREAD},
             check=True,
             capture_output=True,
             timeout=TRAINING_TIMEOUT_S,

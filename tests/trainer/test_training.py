@@ -17,7 +17,7 @@ from loratpl.project import ProjectPaths
 from loratpl.records import RunRecord, read_record
 from loratpl.selfcheck import draw_pictures, tiny_config
 from loratpl.trainer.environment import run_inside
-from tests.trainer.conftest import KOHYATPL, RealTrainer, kohyatpl
+from tests.trainer.conftest import KOHYATPL, ONE_THREAD_BLOCK, RealTrainer, kohyatpl
 
 EPOCHS = {"max_train_steps": None, "max_train_epochs": 2}
 
@@ -30,7 +30,8 @@ def new_project(root_dir: Path, trainer: RealTrainer, **changes: Any) -> Project
     for number, folder in enumerate(sorted([*project.image_dir.iterdir(), *project.reg_dir.iterdir()])):
         draw_pictures(folder, 2 + number, first_number=10 * number)
     laid_out = json.loads(project.config_path.read_text(encoding="utf-8"))
-    config = {**laid_out, **tiny_config(trainer.model), "max_train_epochs": None, "output_name": "lora", **changes}
+    config = {**laid_out, **tiny_config(trainer.model), "max_train_epochs": None, "output_name": "lora"}
+    config |= {"kohyatpl": ONE_THREAD_BLOCK, **changes}
     project.config_path.write_text(json.dumps(config), encoding="utf-8")
     return project
 
