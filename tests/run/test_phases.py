@@ -27,7 +27,7 @@ INFO = "                    INFO     "
         (f"{INFO}create LoRA network. base dim (rank): 4, alpha: 1.0     lora.py:935", "creating the network"),
         ("prepare optimizer, data loader etc.", "preparing the optimiser"),
         ("running training / 学習開始", TRAINING),
-        ("saving checkpoint: /tmp/w/proj/out/t.safetensors", "saving"),
+        ("saving checkpoint: /somewhere/out/t.safetensors", "saving"),
         (f"{INFO}generating sample images at step / サンプル画像生成 ステップ: 3", "drawing samples"),
         ("steps:  17%|█▋        | 1/6 [00:01<00:05,  1.00s/it, avr_loss=0.1]", None),
         ("  num epochs / epoch数: 3", None),
