@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
 
+# `timeout`, Slurm and systemd send one request to the command and to whoever started it, who passes it on: the same
+# signal comes twice in the same moment. A second Ctrl-C of a person comes later than this.
+ECHO_WINDOW_S = 0.3
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -16,8 +20,14 @@ class StopRequests:
     def __init__(self) -> None:
         self.count = 0
         self.first_signal: int | None = None
+        self._last: tuple[int, float] = (0, 0.0)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        is_echo = number == self._last[0] and now - self._last[1] < ECHO_WINDOW_S
+        self._last = (number, now)
+        if is_echo:
+            return
         self.count += 1
         if self.first_signal is None:
             self.first_signal = number

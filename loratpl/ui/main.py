@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
         from loratpl.ui.console import say
 
         say(f"error: The output cannot be written: {error.strerror or error}.")
-        code = code or ExitCode.BUG
+        code = code or ExitCode.PROJECT
     return code
 
 

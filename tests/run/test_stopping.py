@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 
 import pytest
 
-from loratpl.run.stopping import StopRequests
+from loratpl.run.stopping import ECHO_WINDOW_S, StopRequests
 
 STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -26,6 +27,18 @@ def test_the_first_signal_decides_and_every_one_counts() -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.raise_signal(number)
     assert (stops.count, stops.first_signal) == (3, signal.SIGTERM)
+
+
+def test_the_same_signal_twice_in_one_moment_is_one_request() -> None:
+    """`timeout kohyatpl run` gets one SIGTERM with its group and passes another on."""
+    stops = StopRequests()
+    with stops.listening():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stops.count == 1
+        time.sleep(ECHO_WINDOW_S + 0.1)
+        signal.raise_signal(signal.SIGTERM)
+    assert stops.count == 2
 
 
 def test_without_a_signal_nobody_asked() -> None:

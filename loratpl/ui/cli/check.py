@@ -45,6 +45,11 @@ def check(
     if strict:
         problems = tuple(replace(problem, severity="error") for problem in problems)
     errors = sum(problem.severity == "error" for problem in problems)
-    summary = f"{errors} errors, {len(problems) - errors} warnings" if problems else "nothing is wrong"
-    data = {"errors": errors, "warnings": len(problems) - errors}
+    warnings = len(problems) - errors
+    summary = f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}" if problems else "nothing is wrong"
+    data = {"errors": errors, "warnings": warnings}
     return CommandResult("check", data, (summary,), problems, exit_code_of(problems))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
