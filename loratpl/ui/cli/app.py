@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from loratpl import __version__
-from loratpl.ui.cli import balance, check, config, new, plan, render, run, trainer
+from loratpl.ui.cli import balance, check, config, demo, new, plan, render, run, trainer
 
 
 @dataclass
@@ -93,6 +93,7 @@ app.command("plan", cls=Command)(plan.plan)
 app.command("balance", cls=Command)(balance.balance)
 app.command("render", cls=Command)(render.render)
 app.command("run", cls=Command)(run.run)
+app.command("demo", cls=Command)(demo.demo)
 config_app = _tree("config", "What the settings are and where they come from.")
 config_app.command("show", cls=Command)(config.show)
 app.add_typer(config_app)

@@ -14,14 +14,12 @@ from loratpl.project import ProjectPaths, create_project
 from loratpl.render.prepare import prepare
 from loratpl.run.runner import start_run
 from loratpl.run.watch import Watcher
-from loratpl.trainer.environment import run_inside
+from loratpl.selfcheck.drawings import draw_pictures
+from loratpl.selfcheck.tiny import STEPS, make_tiny_model, tiny_config
 from loratpl.trainer.install import TrainerStatus
 from loratpl.trainer.pin import Pin
 
-STEPS = 6
 PICTURES_PER_CONCEPT = 3
-# The smallest square that the trainer's default bucket limits allow.
-PICTURE_SIDE_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,6 @@ def verify_trainer(trainer: TrainerStatus, pin: Pin, watcher: Watcher) -> Selfch
     return Selfcheck(STEPS, output.trained, time.monotonic() - started, device)
 
 
-def make_tiny_model(trainer: TrainerStatus, folder: Path) -> dict[str, Any]:
-    """Returns where the tiny random model and its tokenizer were written: {"model_dir", "tokenizer_cache_dir"}."""
-    return dict(run_inside(trainer.paths, "tiny_model.py", "--out-dir", folder))
-
-
 def tiny_project(root_dir: Path, model: dict[str, Any]) -> ProjectPaths:
     """Returns a project of two concepts and a class of regularisation images that trains the tiny model."""
     project = create_project(
@@ -68,40 +61,6 @@ def tiny_project(root_dir: Path, model: dict[str, Any]) -> ProjectPaths:
     for number, folder in enumerate(folders):
         draw_pictures(folder, PICTURES_PER_CONCEPT, first_number=10 * number)
     return project
-
-
-def tiny_config(model: dict[str, Any]) -> dict[str, object]:
-    """Returns the config of a training of the tiny model that takes seconds."""
-    return {
-        "family": "sd15",
-        "pretrained_model_name_or_path": model["model_dir"],
-        "tokenizer_cache_dir": model["tokenizer_cache_dir"],
-        "resolution": f"{PICTURE_SIDE_PX},{PICTURE_SIDE_PX}",
-        "max_train_steps": STEPS,
-        "network_dim": 4,
-        "network_alpha": 1.0,
-        "learning_rate": 1e-3,
-        "lr_scheduler": "constant",
-        # Worker processes cost more than they give in a run of seconds.
-        "max_data_loader_n_workers": 0,
-        "save_precision": "float",
-        "kohyatpl": {"launch": {"tiny_unet": True}},
-    }
-
-
-def draw_pictures(folder: Path, count: int, *, first_number: int = 0) -> None:
-    """Draws `count` different pictures with a caption each into a folder; the same numbers draw the same."""
-    from PIL import Image, ImageDraw
-
-    for number in range(first_number, first_number + count):
-        side = PICTURE_SIDE_PX
-        picture = Image.new("RGB", (side + 32 * (number % 3), side), (37 * number % 256, 90, 200 - 19 * number % 200))
-        pen = ImageDraw.Draw(picture)
-        pen.ellipse((20, 30, 120 + 7 * number % 90, 180), fill=(220, 60 + 23 * number % 190, 40))
-        pen.rectangle((130, 90, 230, 150 + 11 * number % 90), fill=(30, 160, 40 + 31 * number % 200))
-        picture.save(folder / f"{number}.png")
-        _, _, class_tokens = folder.name.partition("_")
-        (folder / f"{number}.txt").write_text(f"{class_tokens}, drawing {number}\n", encoding="utf-8")
 
 
 def _device(events_path: Path) -> str:
