@@ -1,4 +1,4 @@
-"""The trainer's files: fetched, or taken from a checkout, each hashed against the pin. The one user of GitPython."""
+"""The trainer's files: fetched, or taken from a checkout, each hashed against the pin (git: here and in commits.py)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratpl.errors import Problem, TrainerError
+from loratpl.trainer.failures import disk_full, is_disk_full
+from loratpl.trainer.fetching import fetch
 from loratpl.trainer.manifest import SCRIPTS
 from loratpl.trainer.pin import Pin
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 # left out by a sparse checkout.
 _NEEDED_FOLDERS = ("library/", "networks/")
 _SHOWN_FILES = 5
-_METER_INTERVAL_S = 2.0
 _GIT_COMPLAINT = re.compile(r"(?:fatal|error|remote): (.+)")
 # What servers say that do not give out a commit which no branch ends in.
 _REFUSALS = ("not our ref", "unadvertised object", "no such remote ref", "couldn't find remote ref")
@@ -50,9 +50,7 @@ def copy_checkout(source_dir: Path, target_dir: Path, pin: Pin) -> SourceFiles:
     Raises:
         TrainerError: There is no git, no checkout, another commit, or a file that is not the pin's.
     """
-    _require_git()
-    import git
-
+    require_git()
     tree = _pinned_tree(source_dir, pin)
     present = {name: blob for name, blob in tree.items() if (source_dir / name).is_file()}
     left_out = tuple(sorted(set(tree) - set(present)))
@@ -64,9 +62,16 @@ def copy_checkout(source_dir: Path, target_dir: Path, pin: Pin) -> SourceFiles:
     changed = changed_files(target_dir, present)
     if changed:
         raise _changed_source(source_dir, changed)
-    with git.Repo.init(target_dir):
-        (target_dir / ".git" / "HEAD").write_text(f"{pin.commit}\n", encoding="ascii")
+    answer_head(target_dir, pin.commit)
     return SourceFiles(present, left_out)
+
+
+def answer_head(target_dir: Path, commit: str) -> None:
+    """Makes `git rev-parse HEAD` answer with the commit in a folder that has its files alone."""
+    import git
+
+    with git.Repo.init(target_dir):
+        (target_dir / ".git" / "HEAD").write_text(f"{commit}\n", encoding="ascii")
 
 
 def fetch_checkout(target_dir: Path, pin: Pin, progress: Callable[[str], None]) -> SourceFiles:
@@ -75,76 +80,74 @@ def fetch_checkout(target_dir: Path, pin: Pin, progress: Callable[[str], None]) 
     Raises:
         TrainerError: There is no git, no network, or what came is not the pin.
     """
-    _require_git()
+    require_git()
     import git
 
-    target_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with git.Repo.init(target_dir) as repo:
-            with repo.config_writer() as config:
-                config.set_value("core", "autocrlf", "false")  # the files must hash to the pin's
-                # A connection that has died must end, not hang: less than 1 kB/s for a minute.
-                config.set_value("http", "lowSpeedLimit", "1000")
-                config.set_value("http", "lowSpeedTime", "60")
-            repo.create_remote("origin", pin.url)
-            _fetch(repo, pin, progress)
+        with open_for_fetching(target_dir, pin.url) as repo:
+            fetch_one(repo, pin.commit, progress)
             repo.git.checkout("--quiet", "--detach", pin.commit)
     except git.GitError as error:
-        raise _fetch_failed(pin, error) from error
+        fix = f"`kohyatpl trainer install --source PATH` (commit {pin.commit})"
+        raise fetch_failed(pin.url, error, fix) from error
     tree = _pinned_tree(target_dir, pin)
     changed = changed_files(target_dir, tree)
     if changed:
-        raise _changed_source(target_dir, changed)
+        raise _changed_while_fetched(pin, changed)
     return SourceFiles(tree, ())
 
 
-def _fetch(repo: git.Repo, pin: Pin, progress: Callable[[str], None]) -> None:
-    """Asks for the one commit; a server that hands out only its branches is asked for these."""
+def open_for_fetching(target_dir: Path, url: str) -> git.Repo:
+    """Returns a new repository in `target_dir` whose origin is `url`."""
     import git
 
-    meter = _meter(progress)
+    target_dir.mkdir(parents=True, exist_ok=True)
+    repo = git.Repo.init(target_dir)
+    with repo.config_writer() as config:
+        config.set_value("core", "autocrlf", "false")  # the files must hash to the pin's
+        # A connection that has died must end, not hang: less than 1 kB/s for a minute.
+        config.set_value("http", "lowSpeedLimit", "1000")
+        config.set_value("http", "lowSpeedTime", "60")
+    repo.create_remote("origin", url)
+    return repo
+
+
+def fetch_one(repo: git.Repo, name: str, progress: Callable[[str], None]) -> bool:
+    """Returns whether the one commit came, as FETCH_HEAD; a server that does not hand it out gives its branches."""
+    import git
+
     try:
-        repo.remotes.origin.fetch(pin.commit, depth=1, progress=meter)
+        fetch(repo, ["--depth=1", "origin", name], progress)
     except git.GitCommandError as error:
         if not any(word in str(error) for word in _REFUSALS):
             raise
         progress("the server does not give out a single commit; fetching its branches and tags")
-        repo.remotes.origin.fetch("+refs/heads/*:refs/remotes/origin/*", tags=True, progress=meter)
+        fetch(repo, ["--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"], progress)
+        return False
+    return True
 
 
-def _meter(progress: Callable[[str], None]) -> git.RemoteProgress:
-    import git
-
-    class Meter(git.RemoteProgress):
-        """Tells what git says of sizes and speed, once in a while."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._told_at = time.monotonic()
-
-        def update(
-            self, _op_code: int, _count: str | float, _maximum: str | float | None = None, message: str = ""
-        ) -> None:
-            if message and time.monotonic() - self._told_at >= _METER_INTERVAL_S:
-                self._told_at = time.monotonic()
-                progress(f"fetching: {message}")
-
-    return Meter()
-
-
-def _fetch_failed(pin: Pin, error: Exception) -> TrainerError:
+def fetch_failed(url: str, error: Exception, by_hand: str) -> TrainerError:
+    """Returns the error in git's own words; `by_hand` is the command that takes a checkout instead."""
     stderr = str(getattr(error, "stderr", "") or error)
-    said = _GIT_COMPLAINT.findall(stderr) or stderr.strip().splitlines() or ["git gave no reason"]
-    reason = said[-1].rstrip(".' ")
+    if is_disk_full(stderr):
+        return disk_full(f"The trainer cannot be fetched from {url}", stderr, "trainer checkout")
     return TrainerError(
         Problem(
             "trainer.fetch",
-            f"The trainer cannot be fetched from {pin.url}: {reason}.",
-            pin.url,
-            "Check the network and run the command again, or take a checkout that you have: "
-            f"`kohyatpl trainer install --source PATH` (commit {pin.commit}).",
+            f"The trainer cannot be fetched from {url}: {git_reason(error)}.",
+            url,
+            f"Check the network and run the command again, or take a checkout that you have: {by_hand}.",
         )
     )
+
+
+def git_reason(error: Exception) -> str:
+    """Returns what git says of an error, without its full stop."""
+    stderr = str(getattr(error, "stderr", "") or error)
+    said = _GIT_COMPLAINT.findall(stderr) or stderr.strip().splitlines() or ["git gave no reason"]
+    # The first says what happened, the last what git could not do because of it.
+    return "; ".join(dict.fromkeys(line.strip().rstrip(".' ") for line in (said[0], said[-1])))
 
 
 def changed_files(folder: Path, hashes: Mapping[str, str]) -> list[str]:
@@ -161,7 +164,12 @@ def _blob_id(path: Path) -> str | None:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _require_git() -> None:
+def require_git() -> None:
+    """Makes sure that there is a git, and that it looks at the repository that it is told.
+
+    Raises:
+        TrainerError: There is none.
+    """
     # GitPython otherwise ends its own import with a page of advice when there is no git.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"):
@@ -199,6 +207,8 @@ def _pinned_tree(source_dir: Path, pin: Pin) -> dict[str, str]:
 
 
 def _wrong_commit(source_dir: Path, head: str, pin: Pin) -> TrainerError:
+    if head == pin.commit:
+        return _other_tree(source_dir, pin)
     return TrainerError(
         Problem(
             "trainer.source.commit",
@@ -209,13 +219,25 @@ def _wrong_commit(source_dir: Path, head: str, pin: Pin) -> TrainerError:
     )
 
 
+def _other_tree(source_dir: Path, pin: Pin) -> TrainerError:
+    return TrainerError(
+        Problem(
+            "trainer.source.commit",
+            f"{source_dir} is at commit {pin.short_commit}, but its files are not those that the pin names "
+            f"({pin.tree[:8]}).",
+            str(source_dir),
+            "Reinstall kohyatpl: its pin is damaged. If that does not help, do not use that checkout.",
+        )
+    )
+
+
 def _refuse_incomplete(source_dir: Path, left_out: Sequence[str]) -> None:
-    needed = [name for name in left_out if name in SCRIPTS or name.startswith(_NEEDED_FOLDERS)]
+    needed = needed_files(left_out)
     if needed:
         raise TrainerError(
             Problem(
                 "trainer.source.incomplete",
-                f"{source_dir} lacks files that every training needs: {_listed(needed)}.",
+                f"{source_dir} lacks files that every training needs: {listed(needed)}.",
                 str(source_dir),
                 f'Run `git -C "{source_dir}" restore .`, or widen the sparse checkout with '
                 f'`git -C "{source_dir}" sparse-checkout disable`.',
@@ -227,7 +249,7 @@ def _changed_source(source_dir: Path, changed: Sequence[str]) -> TrainerError:
     return TrainerError(
         Problem(
             "trainer.source.changed",
-            f"{source_dir} has files that are not the pinned commit's: {_listed(changed)}.",
+            f"{source_dir} has files that are not the pinned commit's: {listed(changed)}.",
             str(source_dir),
             f'See them with `git -C "{source_dir}" diff`; take a fresh clone, on Windows with '
             "`git clone -c core.autocrlf=false`.",
@@ -235,6 +257,24 @@ def _changed_source(source_dir: Path, changed: Sequence[str]) -> TrainerError:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _changed_while_fetched(pin: Pin, changed: Sequence[str]) -> TrainerError:
+    return TrainerError(
+        Problem(
+            "trainer.source.changed",
+            f"What git wrote from {pin.url} is not what the pinned commit holds: {listed(changed)}.",
+            pin.url,
+            "A setting of git changes files as it writes them: see `git config --global --list` for filters, line "
+            "ends and core.attributesFile, then run the command again.",
+        )
+    )
+
+
+def needed_files(names: Sequence[str]) -> list[str]:
+    """Returns the files among these that every training needs."""
+    return [name for name in names if name in SCRIPTS or name.startswith(_NEEDED_FOLDERS)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the first few names, and how many more there are."""
     more = len(names) - _SHOWN_FILES
     return ", ".join(names[:_SHOWN_FILES]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The options of the trainer's scripts, as their own parsers declare them (vendor/sd-scripts/options.json)."""
+"""The options of the trainer's scripts, as their own parsers declare them (options.json, beside the pin)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from loratpl.resources import SD_SCRIPTS_DIR
+from loratpl.trainer.paths import ORIGINAL_PIN, PinPaths
+from loratpl.trainer.pin import damaged, read_json
 
 BASE_SCRIPT = "train_network.py"
 SCRIPTS = (
@@ -22,7 +23,8 @@ SCRIPTS = (
     "hunyuan_image_train_network.py",
     "anima_train_network.py",
 )
-MANIFEST_PATH = SD_SCRIPTS_DIR / "options.json"
+# The manifest that kohyatpl comes with; the one in force is `load_manifest`'s.
+MANIFEST_PATH = ORIGINAL_PIN.manifest_path
 SCHEMA = 1
 
 OptionType = Literal["str", "int", "float", "int_or_float", "path"]
@@ -61,18 +63,50 @@ class Manifest:
         return tuple(script for script, options in self.options_of.items() if name in options)
 
 
+def load_manifest(path: Path | None = None) -> Manifest:
+    """Returns the manifest at `path`; without one, the manifest in force.
+
+    Raises:
+        TrainerError: The file is damaged or was written by a newer version.
+    """
+    path = path or PinPaths.in_force().manifest_path
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise damaged(path, str(error)) from error
+    return _read_manifest(path, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
 @functools.cache
-def load_manifest(path: Path = MANIFEST_PATH) -> Manifest:
-    """Returns the manifest at `path`; a sibling script has the base script's options and its own."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    if data["schema"] != SCHEMA:
-        raise ValueError(f"{path} has schema {data['schema']}; this version reads {SCHEMA}")
-    base = {row["name"]: _option(row) for row in data["scripts"][BASE_SCRIPT]}
-    options_of = {
+def _read_manifest(path: Path, _state: tuple[int, int, int]) -> Manifest:
+    """Reads a manifest once; another pin's at the same path is another file."""
+    data = read_json(path, schema=SCHEMA)
+    try:
+        manifest = _manifest(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
+    missing = [script for script in SCRIPTS if script not in manifest.options_of]
+    if missing:
+        raise damaged(path, f"it lacks the options of {', '.join(missing)}")
+    return manifest
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Returns the manifest that `manifest_text` wrote."""
+    return _manifest(json.loads(text))
+
+
+def _manifest(data: Mapping[str, Any]) -> Manifest:
+    return Manifest(MappingProxyType(_options_of(data["scripts"])))
+
+
+def _options_of(scripts: Mapping[str, Any]) -> dict[str, Mapping[str, Option]]:
+    """A sibling script has the base script's options and its own."""
+    base = {row["name"]: _option(row) for row in scripts[BASE_SCRIPT]}
+    return {
         script: MappingProxyType({**base, **{row["name"]: _option(row) for row in rows}})
-        for script, rows in data["scripts"].items()
+        for script, rows in scripts.items()
     }
-    return Manifest(MappingProxyType(options_of))
 
 
 def _option(row: Mapping[str, Any]) -> Option:

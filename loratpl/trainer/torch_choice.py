@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from loratpl import process
-from loratpl.errors import Problem, TrainerError
+from loratpl.errors import Problem, TrainerError, UsageError
 
 INDEX_URL = "https://download.pytorch.org/whl"
 REACH_TIMEOUT_S = 10.0
@@ -24,10 +24,13 @@ AUTO, CPU, DEFAULT = "auto", "cpu", "default"
 PACKAGES = ("torch", "torchvision")
 
 _BUILD = re.compile(r"cpu|cu\d{3}")
+# "torch==2.12.1", "torch @ https://…", a wheel; not "cu13" or "cuda", which an installer would look for by that name.
+_REQUIREMENT = re.compile(r"torch\s*(?:$|[=<>!~@;\[(]).*|.+\.whl", re.DOTALL)
 _DRIVER_CUDA = re.compile(r"CUDA Version:\s*(\d+)\.(\d+)")
 # The newest build that a driver of at least that CUDA version runs
 # (https://docs.nvidia.com/deploy/cuda-compatibility/: minor versions of one major version are compatible).
 _BUILD_FOR_DRIVER = (((13, 0), "cu130"), ((12, 0), "cu126"))
+KNOWN_BUILDS = tuple(build for _, build in _BUILD_FOR_DRIVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +71,56 @@ def choose_torch(
         is_reachable: Tells whether an index answers; asks it unless given.
 
     Raises:
-        TrainerError: The GPU's driver is too old for any build.
+        UsageError: `wanted` is none of these.
+        TrainerError: There is no such build, or the GPU's driver is too old for any.
     """
+    require_choice(wanted)
     if wanted == DEFAULT or (wanted == AUTO and sys.platform == "darwin"):
         return _from_default_index(locked, "PyTorch comes from the default package index")
     if wanted != AUTO and not _BUILD.fullmatch(wanted):
         return TorchChoice(wanted, (wanted, "torchvision"), None, f"PyTorch as asked for: {wanted}")
     build, why = (wanted, "as asked for") if wanted != AUTO else _build_for((driver_cuda or ask_driver)())
     index_url = f"{INDEX_URL}/{build}"
-    if not (is_reachable or answers)(index_url):
+    reaches = is_reachable or answers
+    if not reaches(index_url):
+        # The index answers for a build that it does not have as it does where it is forbidden.
+        if build not in (CPU, *KNOWN_BUILDS) and reaches(f"{INDEX_URL}/{CPU}"):
+            raise _no_such_build(build)
         return _from_default_index(
             locked, f"PyTorch's own index cannot be reached for the {build} build; taking what the default index has"
         )
     requirements = tuple(f"{name}=={locked[name]}+{build}" for name in PACKAGES)
     return TorchChoice(build, requirements, index_url, f"PyTorch for {build}: {why}")
+
+
+def require_choice(wanted: str) -> None:
+    """Makes sure that a choice can be understood.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if wanted in (AUTO, DEFAULT) or _BUILD.fullmatch(wanted) or _REQUIREMENT.fullmatch(wanted):
+        return
+    raise UsageError(
+        Problem(
+            "usage.torch",
+            f"`--torch {wanted}` cannot be understood: it is neither auto, cpu, default nor a CUDA build such as "
+            f"{KNOWN_BUILDS[0]}, nor a requirement that begins with torch.",
+            "--torch",
+            f"For example `--torch {KNOWN_BUILDS[0]}` or `--torch torch==2.12.1`; without it the machine decides.",
+        )
+    )
+
+
+def _no_such_build(build: str) -> TrainerError:
+    return TrainerError(
+        Problem(
+            "trainer.torch.missing",
+            f"PyTorch's index has no build {build}.",
+            "--torch",
+            f"Choose one of {', '.join((AUTO, CPU, *KNOWN_BUILDS))}, or `--torch default`.",
+        )
+    )
 
 
 def _from_default_index(locked: Mapping[str, str], note: str) -> TorchChoice:

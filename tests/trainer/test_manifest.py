@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loratpl.errors import TrainerError
 from loratpl.resources import SD_SCRIPTS_DIR
 from loratpl.trainer.manifest import BASE_SCRIPT, MANIFEST_PATH, SCRIPTS, Option, load_manifest, manifest_text
 from loratpl.trainer.pin import load_pin
+from tests.given import refusal
 
 COUNTS = dict(zip(SCRIPTS, (193, 196, 218, 215, 213, 214, 220), strict=True))
 
@@ -60,7 +62,7 @@ def _same(one: Option, other: Option) -> bool:
 def test_a_manifest_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], split: int
 ) -> None:
-    parsed = {BASE_SCRIPT: rows[:split], "sdxl_train_network.py": rows[::-1]}
+    parsed = {script: rows[:split] if script == BASE_SCRIPT else rows[::-1] for script in SCRIPTS}
     path = tmp_path_factory.mktemp("manifest") / "options.json"
     path.write_text(manifest_text(parsed, "0" * 40), encoding="utf-8")
     manifest = load_manifest(path)
@@ -119,10 +121,54 @@ def test_a_sibling_without_an_option_of_the_base_script_is_refused(rows: list[di
         manifest_text({BASE_SCRIPT: [_ROW], "flux_train_network.py": rows}, "0" * 40)
 
 
-def test_a_manifest_of_another_schema_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "options.json").write_text('{"schema": 2, "scripts": {}}', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"options\.json has schema 2"):
-        load_manifest(tmp_path / "options.json")
+def _refused(path: Path, code: str, *named: str) -> None:
+    with pytest.raises(TrainerError) as caught:
+        load_manifest(path)
+    problem = refusal(caught.value, TrainerError, code, str(path), *named)
+    assert "kohyatpl trainer pin --original" in problem.fix
+
+
+def test_a_manifest_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "options.json"
+    path.write_text('{"schema": 2, "scripts": {}}', encoding="utf-8")
+    _refused(path, "trainer.pin.newer", "schema 2", "Update kohyatpl")
+    path.write_text('{"schema": 0, "scripts": {}}', encoding="utf-8")
+    _refused(path, "trainer.pin.damaged", "schema is 0")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"null",
+        b'{"schema": 1}',
+        b'{"schema": "1"}',
+        b'{"schema": 1, "scripts": {}}',
+        b'{"schema": 1, "scripts": {"train_network.py": [1]}}',
+        b'{"schema": 1, "scripts": {"train_network.py": null}}',
+        b'{"schema": 1, "scripts": {"train_network.py": [{"type": "int"}]}}',
+        b'{"schema": 1, "scripts": {"train_network.py": [{"name": "v2"}]}}',
+    ],
+)
+def test_a_damaged_manifest_is_refused(odd_path: Path, content: bytes) -> None:
+    (odd_path / "options.json").write_bytes(content)
+    _refused(odd_path / "options.json", "trainer.pin.damaged")
+
+
+def test_a_manifest_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    _refused(tmp_path / "options.json", "trainer.pin.damaged", "No such file")
+
+
+def test_another_manifest_at_the_same_path_is_read_anew(tmp_path: Path) -> None:
+    path, text = tmp_path / "options.json", MANIFEST_PATH.read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    assert load_manifest(path) is load_manifest(path)
+    (tmp_path / "new").write_text(text.replace("network_dim", "network_tim"), encoding="utf-8")
+    (tmp_path / "new").replace(path)
+    assert "network_tim" in load_manifest(path).options_of[BASE_SCRIPT]
 
 
 def test_the_manifest_has_one_option_a_line() -> None:

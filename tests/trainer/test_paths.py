@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.trainer.paths import TrainerPaths, data_dir
+from loratpl.trainer.paths import ORIGINAL_PIN, PinPaths, TrainerPaths, data_dir
 from loratpl.trainer.pin import load_pin
 
 
@@ -47,3 +47,39 @@ def test_every_place_is_another_one_and_the_interpreter_is_in_the_environment() 
     assert {place.parent for place in inside} == {paths.root_dir}
     assert {place.parent for place in beside} == {paths.root_dir.parent}
     assert paths.venv_dir in paths.python_path.parents
+
+
+def test_the_pins_files_are_kohyatpls_until_the_user_has_some(odd_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOHYATPL_HOME", str(odd_path))
+    own = PinPaths.of_user()
+    assert own.root_dir == odd_path.resolve() / "pin"
+    assert PinPaths.in_force() == ORIGINAL_PIN
+    assert PinPaths.in_force().is_original
+    own.partial.root_dir.mkdir()
+    own.discarded.root_dir.mkdir()
+    assert PinPaths.in_force() == ORIGINAL_PIN
+    own.root_dir.mkdir()
+    assert PinPaths.in_force() == own
+    assert not own.is_original
+    own.root_dir.rename(own.replaced.root_dir)
+    assert PinPaths.in_force() == own.replaced
+    monkeypatch.setenv("KOHYATPL_HOME", str(odd_path / "elsewhere"))
+    assert PinPaths.in_force() == ORIGINAL_PIN
+
+
+def test_every_place_of_a_pin_is_another_one() -> None:
+    paths = PinPaths(Path("/data/pin"))
+    inside = (paths.pin_path, paths.manifest_path, paths.lock_path)
+    beside = (paths.partial.root_dir, paths.replaced.root_dir, paths.discarded.root_dir)
+    assert len({paths.root_dir, *inside, *beside}) == 7
+    assert {place.parent for place in inside} == {paths.root_dir}
+    assert {place.parent for place in beside} == {paths.root_dir.parent}
+
+
+def test_other_commits_are_found_by_their_names() -> None:
+    pin = load_pin()
+    own = TrainerPaths.of(pin)
+    assert TrainerPaths.others(pin) == ()
+    for name in (pin.commit, "a" * 40, "b" * 40, "a" * 40 + ".partial", "pin.partial", "mine"):
+        (own.root_dir.parent / name).mkdir(parents=True)
+    assert [paths.root_dir.name for paths in TrainerPaths.others(pin)] == ["a" * 40, "b" * 40]

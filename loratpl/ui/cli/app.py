@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from loratpl import __version__
-from loratpl.ui.cli import balance, check, config, demo, new, plan, render, run, trainer
+from loratpl.ui.cli import balance, check, config, demo, new, pin, plan, render, run, trainer
 
 
 @dataclass
@@ -102,4 +102,5 @@ trainer_app.command("install", cls=Command)(trainer.install)
 trainer_app.command("status", cls=Command)(trainer.status)
 trainer_app.command("verify", cls=Command)(trainer.verify)
 trainer_app.command("remove", cls=Command)(trainer.remove)
+trainer_app.command("pin", cls=Command)(pin.pin)
 app.add_typer(trainer_app)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loratpl.ui.cli.parameters import Source, Torch
 from loratpl.ui.result import CommandResult
 
 if TYPE_CHECKING:
@@ -15,18 +15,8 @@ if TYPE_CHECKING:
 
 def install(
     context: typer.Context,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--source",
-            envvar="KOHYATPL_SD_SCRIPTS",
-            help="A git checkout of sd-scripts at the pinned commit.",
-            show_default="fetched from its home",
-        ),
-    ] = None,
-    torch: Annotated[
-        str, typer.Option("--torch", metavar="auto|cpu|cu...|default|SPEC", help="Which build of PyTorch.")
-    ] = "auto",
+    source: Source = None,
+    torch: Torch = "auto",
 ) -> CommandResult:
     """Install the pinned trainer, with an environment of its own."""
     from loratpl.trainer.install import install as install_trainer
@@ -39,17 +29,24 @@ def install(
     return _result("trainer install", found)
 
 
-def remove() -> CommandResult:
+def remove(
+    others: Annotated[
+        bool, typer.Option("--others", help="Keep this trainer; remove those of other commits that were pinned.")
+    ] = False,
+) -> CommandResult:
     """Remove the installed trainer and its environment."""
-    from loratpl.trainer.install import remove as remove_trainer
+    from loratpl.trainer.install import remove_at
+    from loratpl.trainer.paths import TrainerPaths
     from loratpl.trainer.pin import load_pin
 
-    freed_bytes = remove_trainer(load_pin())
-    line = (
-        f"The trainer is removed; {freed_bytes / 1e9:.1f} GB are free again."
-        if freed_bytes
-        else "No trainer is installed."
+    pin = load_pin()
+    freed_bytes = sum(remove_at(paths) for paths in (TrainerPaths.others(pin) if others else (TrainerPaths.of(pin),)))
+    removed, absent = (
+        ("The trainers of other commits are removed", "No trainer of another commit is installed.")
+        if others
+        else ("The trainer is removed", "No trainer is installed.")
     )
+    line = f"{removed}; {freed_bytes / 1e9:.1f} GB are free again." if freed_bytes else absent
     return CommandResult("trainer remove", {"freed_bytes": freed_bytes}, (line,))
 
 
@@ -86,13 +83,16 @@ def verify(context: typer.Context) -> CommandResult:
 
 def _result(command: str, found: TrainerStatus) -> CommandResult:
     from loratpl.errors import exit_code_of
+    from loratpl.trainer.paths import PinPaths
     from loratpl.trainer.pin import load_pin
 
+    own_pin = not PinPaths.in_force().is_original
     pin, marker, problems = load_pin(), found.marker, found.problems()
     data: dict[str, Any] = {
         "installed": marker is not None,
         "healthy": found.is_ready,
         "commit": pin.commit,
+        "own_pin": own_pin,
         "path": str(found.paths.root_dir),
         "python": marker.python if marker else None,
         "packages": marker.packages if marker else {},
@@ -100,9 +100,11 @@ def _result(command: str, found: TrainerStatus) -> CommandResult:
     }
     state = "healthy" if found.is_ready else "unhealthy" if marker else "not installed"
     lines = [
-        f"sd-scripts {pin.tag}+{pin.commits_after_tag} ({pin.short_commit}): {state}",
+        f"sd-scripts {pin.title}: {state}",
         f"  path    {found.paths.root_dir}",
     ]
+    if own_pin:
+        lines.append("  pin     your own; `kohyatpl trainer pin --original` goes back to kohyatpl's")
     if marker is not None:
         versions = ", ".join(
             f"{name} {marker.packages[name]}"
