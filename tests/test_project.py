@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ import pytest
 from loratpl.errors import BusyError, ExitCode, ProjectError
 from loratpl.project import (
     DEFAULT_TEMPLATE,
+    ConceptName,
     ProjectPaths,
     RunPaths,
+    adopt_project,
     create_project,
+    doubtful_name,
     find_config,
     locked,
     open_project,
+    read_template,
     template_names,
 )
 from tests.given import refusal
@@ -97,7 +101,199 @@ def test_concepts_that_cannot_be_made_are_named_and_leave_nothing(tmp_path: Path
 def test_the_templates_are_those_that_can_be_laid_out(tmp_path: Path) -> None:
     assert DEFAULT_TEMPLATE in template_names()
     for template in template_names():
-        assert create_project(tmp_path / template, config=CONFIG, template=template).config_path.is_file()
+        project = create_project(tmp_path / template, config=CONFIG, template=template)
+        config_path = project.root_dir / read_template(template).config_name
+        assert json.loads(config_path.read_text(encoding="utf-8")) == CONFIG
+        assert [path.name for path in project.root_dir.glob("*.json")] == [config_path.name]
+        assert (project.root_dir / "README.md").is_file()
+
+
+def test_the_template_of_2023_has_its_own_layout(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "cats", config=CONFIG, concepts=["ohwx cat"], template="lora-concepts-2023")
+    assert sorted(path.relative_to(project.root_dir).as_posix() for path in project.root_dir.rglob("*")) == [
+        ".gitignore", "README.md", "config_v1_example.json", "image_dir", "image_dir/1_ohwx cat", "log",
+        "log/log_files_here.txt", "output", "output/output_lora_here.txt", "reg_dir", "reg_dir/.gitkeep",
+    ]  # fmt: skip
+    assert (project.log_dir / "log_files_here.txt").stat().st_size == 0
+    assert (project.output_dir / "output_lora_here.txt").stat().st_size == 0
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_git_keeps_what_is_the_user_s_and_not_what_a_run_makes(tmp_path: Path, template: str) -> None:
+    project = create_project(tmp_path / "cats", config=CONFIG, concepts=["ohwx cat"], template=template)
+    concept = project.image_dir / "1_ohwx cat"
+    run = project.run("20260101-120000-cats")
+    ours = [concept / "1.png", concept / "1.txt"]
+    theirs = [
+        run.record_path, project.output_dir / "cats.safetensors", project.lock_path, concept / ".DS_Store",
+        concept / "1_0064x0064_sd.npz",
+    ]  # fmt: skip
+    for path in (*ours, *theirs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    git = ("git", "-C", str(project.root_dir))
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    listed = subprocess.run([*git, "ls-files", "-z"], check=True, capture_output=True, text=True).stdout.split("\0")
+    template_files = [path.as_posix() for path in read_template(template).files()]
+    config_name = read_template(template).config_name
+    assert sorted(filter(None, listed)) == sorted(
+        [*template_files, config_name, *(path.relative_to(project.root_dir).as_posix() for path in ours)]
+    )
+
+
+# --- all of it or nothing -------------------------------------------------------------------------------------------
+
+
+def _fill_and_fail(error: BaseException) -> Callable[[ProjectPaths], None]:
+    def fill(project: ProjectPaths) -> None:
+        (project.image_dir / "1_ohwx cat" / "1.png").write_bytes(b"half")
+        raise error
+
+    return fill
+
+
+@pytest.mark.parametrize("error", [ProjectError(), OSError(28, "No space left"), KeyboardInterrupt(), ValueError()])
+@pytest.mark.parametrize("place", ["new", "deep/er/new", "empty"])
+def test_what_goes_wrong_in_the_middle_leaves_nothing(odd_path: Path, place: str, error: BaseException) -> None:
+    (odd_path / "empty").mkdir()
+    inode = (odd_path / "empty").stat().st_ino
+    with pytest.raises((ProjectError, KeyboardInterrupt, ValueError)) as caught:
+        create_project(odd_path / place, config=CONFIG, concepts=["ohwx cat"], fill=_fill_and_fail(error))
+    if isinstance(error, OSError):
+        assert isinstance(caught.value, ProjectError)
+        refusal(caught.value, ProjectError, "project.write", str(odd_path / place), "No space left")
+    assert [path.relative_to(odd_path).as_posix() for path in odd_path.rglob("*")] == ["empty"]
+    assert (odd_path / "empty").stat().st_ino == inode
+
+
+def test_an_empty_folder_stays_the_same_one(tmp_path: Path) -> None:
+    """A shell may stand in it."""
+    inode = tmp_path.stat().st_ino
+    assert create_project(tmp_path, config=CONFIG).root_dir.stat().st_ino == inode
+    assert not list(tmp_path.glob(".kohyatpl-new-*"))
+
+
+def test_a_place_that_fills_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    def fill(_: ProjectPaths) -> None:
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "note.txt").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(ProjectError) as caught:
+        create_project(tmp_path / "new", config=CONFIG, fill=fill)
+    refusal(caught.value, ProjectError, "project.write", str(tmp_path / "new"))
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["new", "new/note.txt"]
+
+
+def test_an_entry_that_fills_an_empty_folder_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    def fill(_: ProjectPaths) -> None:
+        (tmp_path / "log" / "mine").mkdir(parents=True)
+
+    with pytest.raises(ProjectError) as caught:
+        create_project(tmp_path, config=CONFIG, fill=fill)
+    refusal(caught.value, ProjectError, "project.write", str(tmp_path))
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["log", "log/mine"]
+
+
+def test_what_a_killed_one_has_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".kohyatpl-new-0a1b2c3d").mkdir()
+    with pytest.raises(ProjectError) as caught:
+        create_project(tmp_path, config=CONFIG)
+    refusal(caught.value, ProjectError, "project.exists", ".kohyatpl-new-0a1b2c3d", "that was killed")
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_concept_may_bring_its_repeats(tmp_path: Path) -> None:
+    concepts: list[str | ConceptName] = [
+        ConceptName("ohwx cat", 10),
+        ConceptName("ohwx cat", 5),
+        "90s_style",
+        "4x4 car",
+        "-dash",
+        "日本 😀",
+    ]
+    project = create_project(tmp_path / "cats", config=CONFIG, concepts=concepts)
+    assert sorted(folder.name for folder in project.image_dir.iterdir()) == sorted(
+        ["10_ohwx cat", "5_ohwx cat", "1_90s_style", "1_4x4 car", "1_-dash", "1_日本 😀"]
+    )
+
+
+def test_a_name_is_composed_as_it_will_be_typed(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "cats", config=CONFIG, concepts=["cafe\u0301"])
+    assert [folder.name for folder in project.image_dir.iterdir()] == ["1_caf\u00e9"]
+
+
+@pytest.mark.parametrize("twin", ["OHWX café", "ohwx cafe\u0301"])
+def test_names_that_are_one_folder_somewhere_are_refused(tmp_path: Path, twin: str) -> None:
+    with pytest.raises(ProjectError) as caught:
+        create_project(tmp_path / "cats", config=CONFIG, concepts=["ohwx café", twin])
+    refusal(caught.value, ProjectError, "project.concept.name", "named twice")
+
+
+def test_every_bad_name_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError) as caught:
+        create_project(tmp_path / "cats", config=CONFIG, concepts=["a/b", "fine", "caf\udce9", "c."])
+    assert [problem.where for problem in caught.value.problems] == ["a/b", "caf\udce9", "c."]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_doubtful"),
+    [
+        ("10_ohwx cat", True), ("2024_car", True), ("90s_style", False), ("4x4 car", False), ("10", False),
+        ("10_", False), ("ohwx 10_cat", False), ("٣_car", True),
+    ],
+)  # fmt: skip
+def test_a_name_that_starts_like_repeats_is_doubtful(name: str, is_doubtful: bool) -> None:
+    problem = doubtful_name(ConceptName(name))
+    assert (problem is not None) == is_doubtful
+    if problem is not None:
+        assert (problem.code, problem.severity) == ("project.concept.repeats", "warning")
+        assert f"rename the folder 1_{name} to `{name}`" in problem.fix
+
+
+@pytest.mark.parametrize(("name", "words"), [("{2.0}foo", "foo"), ("{2}_foo", "foo"), ("{x}foo", "{x}foo")])
+def test_a_weight_is_no_word_of_a_caption_and_doubtful(name: str, words: str) -> None:
+    problem = doubtful_name(ConceptName(name, 10))
+    assert ConceptName(name).words == words
+    assert (problem is not None) == (words == "foo")
+    if problem is not None:
+        assert (problem.code, problem.where) == ("project.concept.weight", f"10_{name}")
+
+
+# --- a tree that is adopted -----------------------------------------------------------------------------------------
+
+
+def test_a_tree_gets_its_config_and_the_folders_that_are_missing(odd_path: Path) -> None:
+    (odd_path / "img").mkdir()
+    (odd_path / "log").mkdir()
+    project = adopt_project(odd_path, config=CONFIG, folders=("log", "model"))
+    assert json.loads(project.config_path.read_text(encoding="utf-8")) == CONFIG
+    assert sorted(path.name for path in odd_path.iterdir()) == ["config.json", "img", "log", "model"]
+
+
+def test_a_config_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("mine", encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        adopt_project(tmp_path, config=CONFIG, folders=("log",))
+    refusal(caught.value, ProjectError, "project.exists", "config.json", "kohyatpl check")
+    assert (tmp_path / "config.json").read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_tree_that_cannot_have_its_folders_stays_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("a file", encoding="utf-8")
+    with pytest.raises(ProjectError) as caught:
+        adopt_project(tmp_path, config=CONFIG, folders=("log", "model"))
+    refusal(caught.value, ProjectError, "project.write", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_tree_that_is_none_is_an_error_of_the_project(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError) as caught:
+        adopt_project(tmp_path / "missing", config=CONFIG, folders=())
+    refusal(caught.value, ProjectError, "project.write", str(tmp_path / "missing"))
 
 
 def test_a_folder_that_is_not_there_is_no_project(odd_path: Path) -> None:

@@ -162,14 +162,34 @@ def _scan_parent(parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFol
 def picture_paths(folder: Path) -> Iterator[Path]:
     """Yields the files of a folder that the trainer takes for pictures, sorted by path as text."""
     for name in _names(folder):
-        if _suffix(name) in IMAGE_EXTENSIONS:
+        if is_picture_name(name):
             yield folder / name
+
+
+def is_picture_name(name: str) -> bool:
+    """Returns whether the trainer takes a file of this name for a picture; dot files never count.
+
+    >>> [is_picture_name(name) for name in ("1.png", "1.PNG", "1.Png", "1.gif")]
+    [True, True, False, False]
+    """
+    return _suffix(name) in IMAGE_EXTENSIONS
+
+
+def is_left_out_name(name: str) -> bool:
+    """Returns whether people would take a file of this name for a picture, and the trainer would not.
+
+    avif and jxl among them: the trainer reads these only with plug-ins that its environment (vendor/) does not have.
+
+    >>> [is_left_out_name(name) for name in ("1.png", "1.Png", "1.gif", "1.txt")]
+    [False, True, True, False]
+    """
+    suffix = _suffix(name)
+    return suffix.lower() in _PICTURE_LIKE and suffix not in IMAGE_EXTENSIONS
 
 
 def _left_out_paths(folder: Path) -> Iterator[Path]:
     for name in _names(folder):
-        suffix = _suffix(name)
-        if suffix.lower() in _PICTURE_LIKE and suffix not in IMAGE_EXTENSIONS:
+        if is_left_out_name(name):
             yield folder / name
 
 

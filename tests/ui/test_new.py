@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.config.families import FAMILIES
+from loratpl.config.families import FAMILIES, Family
+from loratpl.weights import base_model_family
 from tests.command_line import kohyatpl
 from tests.stand_in import StandIn, oddest, write_picture, write_safetensors
 
@@ -29,6 +30,10 @@ def test_a_project_is_laid_out(odd_path: Path) -> None:
         "project": str(root.resolve()),
         "config": str(root.resolve() / "config.json"),
         "concepts": ["1_ohwx cat", "1_zwx 犬"],
+        "taken": 0,
+        "captions_written": 0,
+        "left_out": [],
+        "renamed": [],
     }
     assert {"image_dir/1_ohwx cat", "image_dir/1_zwx 犬", "reg_dir/1_cat", "log", "output", "config.json"} <= set(
         tree(root)
@@ -62,6 +67,52 @@ def test_a_person_is_told_what_comes_next(tmp_path: Path) -> None:
         "  then: kohyatpl run cats",
     ]
     assert done.stderr == ""
+
+
+def test_several_concepts_are_balanced_first(tmp_path: Path) -> None:
+    done = kohyatpl("new", "my cats", "--concept", "a", "--concept", "b", "--model", "owner/name", cwd=tmp_path)
+    assert done.stdout.splitlines()[-2:] == ["  balance: kohyatpl balance 'my cats'", "  then: kohyatpl run 'my cats'"]
+
+
+def test_a_name_that_starts_like_repeats_is_not_taken_for_them(tmp_path: Path) -> None:
+    done = kohyatpl(
+        "new", tmp_path / "cats", "--json", "--model", "a/b", "--concept", "10_ohwx cat", "--reg", "4x4 car"
+    )
+    assert done.code == 0
+    assert done.envelope["data"]["concepts"] == ["1_10_ohwx cat"]
+    assert done.problem["code"] == "project.concept.repeats"
+    assert "rename the folder 1_10_ohwx cat to `10_ohwx cat`" in done.problem["fix"]
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd2"])
+def test_the_template_of_2023_is_a_project_with_its_own_config(tmp_path: Path, family: str) -> None:
+    root = tmp_path / "cats"
+    write_safetensors(tmp_path / "model.safetensors", {"a": [1.0]})
+    done = kohyatpl(
+        "new", root, "--json", "--template", "lora-concepts-2023", "--family", family, "--concept", "ohwx cat",
+        "--reg", "cat", "--model", tmp_path / "model.safetensors",
+    )  # fmt: skip
+    assert (done.code, done.problems) == (0, [])
+    assert done.envelope["data"]["config"] == str(root.resolve() / "config_v1_example.json")
+    assert not (root / "config.json").exists()
+    write_picture(root / "image_dir" / "1_ohwx cat" / "1.png")
+    assert (root / "reg_dir" / "1_cat").is_dir()
+    config = json.loads((root / "config_v1_example.json").read_text(encoding="utf-8"))
+    assert (config["v2"], config["output_name"]) == (family == "sd2", "cats")
+    plan = kohyatpl("plan", root, "--json")
+    assert plan.code == 0, plan.stdout
+    assert plan.envelope["data"]["total_steps"] == 10
+
+
+def test_the_template_of_2023_can_be_trained(tmp_path: Path, stand_in: StandIn) -> None:
+    root = oddest(tmp_path) / "my cats"
+    write_safetensors(tmp_path / "model.safetensors", {"a": [1.0]})
+    words = ("--template", "lora-concepts-2023", "--concept", "ohwx cat", "--model", tmp_path / "model.safetensors")
+    assert kohyatpl("new", root, *words).code == 0
+    write_picture(root / "image_dir" / "1_ohwx cat" / "1.png")
+    run = kohyatpl("run", root)
+    assert run.code == 0, run.stderr
+    assert (root / "output" / "my cats.safetensors").is_file()
 
 
 def test_without_a_model_the_line_to_set_is_named(tmp_path: Path) -> None:
@@ -131,9 +182,10 @@ def test_a_name_that_cannot_be_a_folder_everywhere_is_refused(tmp_path: Path, op
     ("option", "value", "code", "known"),
     [
         ("--family", "sd9", "usage.family", list(FAMILIES)),
-        ("--family", "sdxl", "usage.family", list(FAMILIES)),
+        ("--family", "pony", "usage.family", [*FAMILIES, "Did you mean sdxl?"]),
         ("--family", "", "usage.family", list(FAMILIES)),
-        ("--template", "sdxl", "usage.template", ["project"]),
+        ("--template", "sdxl", "usage.template", ["lora-concepts-2023", "project"]),
+        ("--template", "", "usage.template", ["project"]),
         ("--template", "../../templates/projects/project", "usage.template", ["project"]),
     ],
 )
@@ -148,11 +200,38 @@ def test_what_is_not_known_is_refused_with_what_is(
     assert not (tmp_path / "cats").exists()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_that_is_known_can_be_had(tmp_path: Path, family: str) -> None:
-    done = kohyatpl("new", tmp_path / "cats", "--family", family, "--model", "owner/name")
-    assert (done.code, done.stderr) == (0, "")
-    assert f"family  {family}  " in kohyatpl("config", "show", tmp_path / "cats").stdout
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_every_family_can_be_had_and_says_what_it_needs(tmp_path: Path, family: Family) -> None:
+    done = kohyatpl("new", tmp_path / "cats", "--json", "--family", family.name, "--model", "owner/name")
+    assert done.code == 0
+    assert [problem["where"] for problem in done.problems] == [companion.option for companion in family.companions]
+    config = json.loads((tmp_path / "cats" / "config.json").read_text(encoding="utf-8"))
+    assert config["family"] == family.name
+    assert all(config[companion.option] == "" for companion in family.companions)
+
+
+@pytest.mark.parametrize("family", ["sdxl", "flux"])
+def test_the_settings_of_2023_are_refused_to_later_families(tmp_path: Path, family: str) -> None:
+    done = kohyatpl("new", tmp_path / "cats", "--json", "--family", family, "--template", "lora-concepts-2023")
+    assert (done.code, done.problem["code"]) == (2, "usage.family")
+    assert not (tmp_path / "cats").exists()
+
+
+@pytest.mark.parametrize(("words", "family"), [((), "sdxl"), (("--family", "sd15"), "sd15")])
+def test_the_family_is_the_model_s_unless_it_is_given(tmp_path: Path, words: tuple[str, ...], family: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text(
+        '{"_class_name": "StableDiffusionXLPipeline"}', encoding="utf-8"
+    )
+    assert base_model_family(tmp_path / "model") == "sdxl"
+    assert kohyatpl("new", tmp_path / "cats", "--model", tmp_path / "model", *words).code == 0
+    assert json.loads((tmp_path / "cats" / "config.json").read_text(encoding="utf-8"))["family"] == family
+
+
+def test_a_model_that_is_needed_beside_the_base_model_is_named_with_its_key(tmp_path: Path) -> None:
+    done = kohyatpl("new", tmp_path / "cats", "--json", "--family", "flux", "--model", "owner/name")
+    assert {problem["code"] for problem in done.problems} == {"config.model.missing"}
+    assert '`"ae"` in config.json' in done.problems[-1]["fix"]
 
 
 def test_a_model_beside_the_caller_is_found_from_the_project(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def check(
         typer.Option("--for", help="Judge for another machine than this one.", show_default="this machine"),
     ] = None,
 ) -> CommandResult:
-    """Say everything that is wrong with config, pictures and machine, before anything is trained."""
+    """Say all that is wrong with config, pictures and machine."""
     from loratpl.config.machine import known_gpu_count
     from loratpl.errors import exit_code_of
     from loratpl.project import open_project

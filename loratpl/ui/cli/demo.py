@@ -11,7 +11,7 @@ from loratpl.ui.cli.parameters import Source, Torch, quoted
 from loratpl.ui.result import CommandResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from loratpl.errors import Problem
     from loratpl.selfcheck import DemoPaths
@@ -26,7 +26,7 @@ def demo(
     source: Source = None,
     torch: Torch = "auto",
 ) -> CommandResult:
-    """Do all of it on drawn pictures and a tiny model: lay out, balance, check, plan, render, train."""
+    """Do all of it on drawn pictures and a tiny model, up to a LoRA."""
     from loratpl.errors import exit_code_of
     from loratpl.selfcheck import DemoPaths, default_folder, give_model, lay_out
 
@@ -54,9 +54,8 @@ def demo(
 
 _NEXT = (
     "",
-    "The model was a tiny random one: all of it works on this machine. With pictures of your own:",
-    '  kohyatpl new cats --concept "ohwx cat" --model MODEL.safetensors',
-    '  copy them into "cats/image_dir/1_ohwx cat", a caption file (1.txt for 1.png) beside each',
+    "The model was a tiny random one: all of it works here. With your own pictures:",
+    '  kohyatpl new cats --concept "ohwx cat"=PICTURES --model MODEL.safetensors',
     "  kohyatpl balance cats",
     "  kohyatpl run cats",
 )
@@ -146,6 +145,8 @@ class _Teller:
         classes = " ".join(f"--reg {name}" for name in REG_CLASSES)
         self.command(f"new {quoted(root_dir)} {concepts} {classes}")
         self.line(f"{demo.root_dir} is laid out, its config for a tiny random model.")
-        drawn = [f"{count} of {name}" for name, count in CONCEPTS.items()]
-        drawn += [f"{count} of any {name} for regularisation" for name, count in REG_CLASSES.items()]
-        self.line(f"  drawn pictures, each with a caption: {', '.join(drawn)}")
+        self.line(f"  drawn with captions: {_counted(CONCEPTS)}; for regularisation: {_counted(REG_CLASSES)}")
+
+
+def _counted(classes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in classes.items())

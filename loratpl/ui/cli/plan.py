@@ -22,7 +22,7 @@ def plan(
     set_: Set = None,
     processes: Annotated[int | None, typer.Option("--processes", min=1, help="As if on so many GPUs.")] = None,
 ) -> CommandResult:
-    """Say exactly what will be trained: images, buckets, batches, steps, epochs, files."""
+    """Say exactly what will be trained: images, buckets, steps, files."""
     from loratpl.errors import error_from
     from loratpl.plan.outputs import planned_files
     from loratpl.project import open_project

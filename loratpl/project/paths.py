@@ -1,0 +1,135 @@
+"""Where everything of a project lies: each path is a property, and written here alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+IMAGE_DIR_NAME = "image_dir"
+REG_DIR_NAME = "reg_dir"
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Every file of one run, below `log/<run_id>/`."""
+
+    run_dir: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in the log folder: YYYYMMDD-HHMMSS-NAME."""
+        return self.run_dir.name
+
+    @property
+    def record_path(self) -> Path:
+        """The record of the run, replaced atomically whenever its state changes."""
+        return self.run_dir / "run.json"
+
+    @property
+    def config_path(self) -> Path:
+        """The config as it was resolved."""
+        return self.run_dir / "config.json"
+
+    @property
+    def train_toml_path(self) -> Path:
+        """What the trainer gets as `--config_file`."""
+        return self.run_dir / "train.toml"
+
+    @property
+    def dataset_toml_path(self) -> Path:
+        """What the trainer gets as `--dataset_config`."""
+        return self.run_dir / "dataset.toml"
+
+    @property
+    def command_path(self) -> Path:
+        """The command, ready to be pasted into a shell."""
+        return self.run_dir / "command.txt"
+
+    @property
+    def trainer_log_path(self) -> Path:
+        """Every byte that the trainer wrote."""
+        return self.run_dir / "trainer.log"
+
+    @property
+    def events_path(self) -> Path:
+        """One JSON object a line for each thing that happened."""
+        return self.run_dir / "events.jsonl"
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """The trainer's `--logging_dir`."""
+        return self.run_dir / "tensorboard"
+
+    @property
+    def state_dir(self) -> Path:
+        """The training state that a stopped run leaves, to resume from."""
+        return self.run_dir / "state"
+
+    @property
+    def verdict_path(self) -> Path:
+        """What the look at the tensors of the finished file found."""
+        return self.run_dir / "verdict.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPaths:
+    """Every place of a project."""
+
+    root_dir: Path
+
+    @property
+    def image_dir(self) -> Path:
+        """Holds one folder per concept."""
+        return self.root_dir / IMAGE_DIR_NAME
+
+    @property
+    def reg_dir(self) -> Path:
+        """Holds one folder of regularisation images per class."""
+        return self.root_dir / REG_DIR_NAME
+
+    @property
+    def log_dir(self) -> Path:
+        """Holds one folder per run."""
+        return self.root_dir / "log"
+
+    @property
+    def output_dir(self) -> Path:
+        """Holds the LoRAs."""
+        return self.root_dir / "output"
+
+    @property
+    def config_path(self) -> Path:
+        """The config file of a project, unless its template calls it otherwise."""
+        return self.root_dir / CONFIG_NAME
+
+    @property
+    def hidden_dir(self) -> Path:
+        """Caches and the lock."""
+        return self.root_dir / ".kohyatpl"
+
+    @property
+    def lock_path(self) -> Path:
+        """Held while a run or a rename is live."""
+        return self.hidden_dir / "lock"
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal of the last set of renames: what `balance --undo` reverses."""
+        return self.hidden_dir / "renames.json"
+
+    @property
+    def render_dir(self) -> Path:
+        """Where `render` writes unless told otherwise."""
+        return self.hidden_dir / "render"
+
+    def run(self, run_id: str) -> RunPaths:
+        """Returns the paths of the run of that id."""
+        return RunPaths(self.log_dir / run_id)
+
+    def relative(self, path: Path) -> str:
+        """Returns `path` as problems name it: relative to the project where it lies inside it."""
+        try:
+            return path.relative_to(self.root_dir).as_posix()
+        except ValueError:
+            return str(path)
