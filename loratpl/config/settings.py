@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,25 +13,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from loratpl.config.block import BLOCK_KEY, Block
-from loratpl.config.defaults import DEFAULTS
-from loratpl.config.families import DEFAULT_FAMILY, FAMILIES, LATER_FAMILIES, Family
+from loratpl.config.defaults import defaults_of
+from loratpl.config.families import Family
+from loratpl.config.family import family_problems, find_family
+from loratpl.config.gui_keys import GUI_KEYS
+from loratpl.config.gui_translation import translate
 from loratpl.config.machine import default_mixed_precision
+from loratpl.config.models import model_problems
 from loratpl.config.options import ValueRefusedError, convert, explain_unknown
+from loratpl.config.paths import beside_config, resolved
 from loratpl.config.reading import RawConfig
-from loratpl.errors import ConfigError, Problem, UsageError
+from loratpl.config.secrets import SECRET_OPTIONS, is_secret, secrets_in
+from loratpl.config.setting import COMMAND_LINE, DEFAULT, Setting
+from loratpl.errors import Problem, UsageError
 from loratpl.trainer.manifest import Manifest, load_manifest
 
-OWN_KEYS = ("family", BLOCK_KEY, "$schema")
-COMMAND_LINE = "command line"
-DEFAULT = "default"
+__all__ = ["COMMAND_LINE", "DEFAULT", "OWN_KEYS", "RESERVED", "Setting", "Settings", "parse_assignment", "resolve"]
 
-# Options that name a file or folder; the manifest cannot tell them from other texts.
-PATH_OPTIONS = frozenset({
-    "train_data_dir", "reg_data_dir", "output_dir", "logging_dir", "network_weights", "sample_prompts",
-    "tokenizer_cache_dir", "log_tracker_config", "base_weights", "resume",
-})  # fmt: skip
-# A file, a Diffusers folder, or an owner/name of the Hugging Face hub.
-_MODEL_OPTIONS = frozenset({"pretrained_model_name_or_path", "vae"})
+OWN_KEYS = ("family", BLOCK_KEY, "$schema")
 # Options that are kohyatpl's own business, and why.
 RESERVED = {
     "config_file": "kohyatpl writes the trainer's config file itself",
@@ -41,26 +40,30 @@ RESERVED = {
     "dataset_class": "kohyatpl trains concept folders; a dataset class of one's own cannot be planned",
     "debug_dataset": "it makes the trainer show the dataset and end without training",
 }
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One option's value, where it came from, and how a problem names the place."""
-
-    value: Any
-    source: str
-    where: str
+# Options that `false` leaves unset in spite of our default: no regularisation images, one file at the end, the
+# precision of the training. None of them is a flag.
+CAN_BE_OFF = frozenset({"reg_data_dir", "save_every_n_epochs", "save_precision"})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A config, resolved. `settings["network_dim"]` is the value, None where the option is unset."""
+    """A config, resolved. `settings["network_dim"]` is the value, None where the option is unset.
+
+    Attributes:
+        family: Of the base model.
+        family_source: How it is known: a file's name, `COMMAND_LINE`, "found from …" or `DEFAULT`.
+        options: Every option that is set.
+        block: Our own settings.
+        base_dir: What relative paths count from.
+        secrets: Keys and tokens, by the environment variable that hands them on; they are in neither of the others.
+    """
 
     family: Family
+    family_source: str
     options: Mapping[str, Setting]
     block: Block
     base_dir: Path
+    secrets: Mapping[str, Setting] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Any:
         """Returns an option's value, None where it is unset."""
@@ -74,8 +77,15 @@ class Settings:
         return extension
 
     def path(self, name: str) -> Path:
-        """Returns an option that names a file or folder, as a path; relative ones count from the config's folder."""
-        return self.base_dir / str(self[name])
+        """Returns an option that names a file or folder, as a path; relative ones count from the config's folder.
+
+        One that is unset is the system's null device, in which nothing lies.
+        """
+        return self.base_dir / (os.devnull if self[name] is None else str(self[name]))
+
+    def secret_env(self) -> dict[str, str]:
+        """Returns the secrets as the trainer's environment takes them; nothing of it may be written down."""
+        return {name: str(setting.value) for name, setting in self.secrets.items()}
 
     def where(self, name: str) -> str:
         """Returns how a problem names the place where an option was set."""
@@ -128,28 +138,45 @@ def resolve(
         ConfigError: The family is not one that this version trains: nothing else can be judged then.
     """
     manifest = manifest or load_manifest()
-    entries = _entries(raw, overrides)
-    family = _family(entries)
-    problems: list[Problem] = []
+    translation = translate(raw, overrides)
+    entries = translation.entries
+    base_dir = raw.path.resolve().parent  # the trainer runs in a folder of its own
+    found = find_family(entries, base_dir)
+    family = found.family
+    problems = list(translation.problems)
     options: dict[str, Setting] = {}
+    names = (*OWN_KEYS, *GUI_KEYS) if translation.is_gui else OWN_KEYS
+    off = {key for key in CAN_BE_OFF if key in entries and entries[key].value is False}
     for key, entry in entries.items():
-        if key in OWN_KEYS:
+        if key in OWN_KEYS or key in off:
             continue
         try:
-            value = _judged(key, entry.value, family, manifest)
+            value = _judged(key, entry, family, manifest, names)
         except _RefusedKeyError as refused:
             problems.append(_problem(refused, entry))
             continue
         if value is not None:
-            options[key] = Setting(value, entry.source, entry.where)
+            options[key] = replace(entry, value=value)
+    problems.extend(family_problems(family, options))
     for name, value in _missing_defaults(options, family, project_name):
-        options[name] = Setting(value, DEFAULT, f"{name} (default)")
+        if name not in translation.no_default | off:
+            options[name] = Setting(value, DEFAULT, f"{name} (default)")
+        elif name == "reg_data_dir":  # the one folder that a project may do without
+            options[name] = Setting(None, DEFAULT, entries[name].where)
     block = _block(entries.get(BLOCK_KEY), raw, problems)
-    base_dir = raw.path.resolve().parent  # the trainer runs in a folder of its own
-    settings = Settings(family, MappingProxyType(dict(sorted(options.items()))), block, base_dir)
-    settings = _with_resolved_paths(settings)
-    problems.extend(_family_problems(settings, entries))
-    problems.extend(_model_problems(settings))
+    secrets = secrets_in(options, block.env, entries.get(BLOCK_KEY))
+    shown = {name: setting for name, setting in sorted(options.items()) if name not in SECRET_OPTIONS}
+    env = {name: value for name, value in block.env.items() if not is_secret(name, value)}
+    settings = Settings(
+        family,
+        found.source,
+        MappingProxyType(shown),
+        block.model_copy(update={"env": env}),
+        base_dir,
+        MappingProxyType(secrets),
+    )
+    settings = _with_resolved_paths(settings, problems)
+    problems.extend(model_problems(settings))
     return settings, tuple(problems)
 
 
@@ -159,49 +186,16 @@ class _RefusedKeyError(Exception):
         self.code, self.reason, self.fix = code, reason, fix
 
 
-def _entries(raw: RawConfig, overrides: Sequence[tuple[str, Any]]) -> dict[str, Setting]:
-    entries = {key: Setting(value, raw.path.name, raw.where(key)) for key, value in raw.values.items()}
-    entries |= {key: Setting(value, COMMAND_LINE, f"--set {key}") for key, value in overrides}
-    return entries
-
-
-def _family(entries: Mapping[str, Setting]) -> Family:
-    entry = entries.get("family")
-    if entry is None or entry.value in (None, ""):
-        v2 = entries.get("v2")
-        return FAMILIES["sd2" if v2 is not None and v2.value is True else DEFAULT_FAMILY]
-    if isinstance(entry.value, str) and entry.value in FAMILIES:
-        return FAMILIES[entry.value]
-    known = ", ".join(FAMILIES)
-    reason = (
-        f"{entry.where}: this version of kohyatpl does not train the family {entry.value} yet; it trains {known}."
-        if entry.value in LATER_FAMILIES
-        else f"{entry.where}: {entry.value!r} is not a family of base models that kohyatpl knows: {known}."
-    )
-    raise ConfigError(
-        Problem("config.family", reason, entry.where, f'Write `"family": "{DEFAULT_FAMILY}"`, or leave it out.')
-    )
-
-
-def _family_problems(settings: Settings, entries: Mapping[str, Setting]) -> Iterator[Problem]:
-    v2 = entries.get("v2")
-    if v2 is not None and isinstance(v2.value, bool) and v2.value != (settings.family.name == "sd2"):
-        yield Problem(
-            "config.family",
-            f"{v2.where}: v2 is {str(v2.value).lower()}, but the family is {settings.family.name}.",
-            v2.where,
-            "Take one of the two out; `v2` stands for the family sd2.",
-        )
-
-
-def _judged(key: str, value: Any, family: Family, manifest: Manifest) -> Any:
-    if key in RESERVED:
+def _judged(key: str, entry: Setting, family: Family, manifest: Manifest, names: Sequence[str]) -> Any:
+    if key in RESERVED and not entry.is_unset:
         raise _RefusedKeyError("config.key.reserved", f"`{key}` cannot be set: {RESERVED[key]}", "Take it out.")
     option = manifest.options_of[family.script].get(key)
+    if key in SECRET_OPTIONS and not entry.is_unset and not isinstance(entry.value, str):
+        raise _RefusedKeyError("config.value", f"`{key}` takes a text", "Write it in quotes.")  # and is not repeated
     if option is None:
-        raise _RefusedKeyError("config.key.unknown", *explain_unknown(key, family.script, manifest, OWN_KEYS))
+        raise _RefusedKeyError("config.key.unknown", *explain_unknown(key, family.script, manifest, names, family.name))
     try:
-        converted = convert(option, value)
+        converted = convert(replace(option, name=entry.written_as or key), entry.value)
     except ValueRefusedError as error:
         raise _RefusedKeyError("config.value", error.reason, error.fix) from error
     if key in ("caption_extension", "caption_extention") and converted and not converted.startswith("."):
@@ -210,18 +204,23 @@ def _judged(key: str, value: Any, family: Family, manifest: Manifest) -> Any:
 
 
 def _problem(refused: _RefusedKeyError, entry: Setting) -> Problem:
-    place = entry.where.partition(": ")[0]
     return Problem(
         refused.code,
-        f"{place}: {refused.reason}{'' if refused.reason.endswith('?') else '.'}",
+        f"{entry.place}: {refused.reason}{'' if refused.reason.endswith('?') else '.'}",
         entry.where,
         refused.fix,
     )
 
 
 def _missing_defaults(options: Mapping[str, Setting], family: Family, project_name: str) -> Iterator[tuple[str, Any]]:
-    for default in DEFAULTS:
-        if default.name not in options and not any(_is_set(options, name) for name in default.unless):
+    """Yields what is not set, one after the other: a default may depend on those that were taken before it."""
+    for name, value in family.implied.items():
+        if name not in options and value is not False:  # a flag that is off needs no word
+            yield name, value
+    for default in defaults_of(family.name):
+        if default.name in options or any(_is_on(options, name) for name in default.unless):
+            continue
+        if not default.needs or _is_on(options, default.needs):
             yield default.name, default.value
     if "network_module" not in options:
         yield "network_module", family.network_module
@@ -229,12 +228,15 @@ def _missing_defaults(options: Mapping[str, Setting], family: Family, project_na
         yield "output_name", project_name
     if "mixed_precision" not in options:
         yield "mixed_precision", default_mixed_precision()
-    if family.name == "sd2" and "v2" not in options:
-        yield "v2", True
 
 
-def _is_set(options: Mapping[str, Setting], name: str) -> bool:
-    return name in options and options[name].value is not False
+def _is_on(options: Mapping[str, Setting], name: str) -> bool:
+    """Whether an option asks for something; one that the network module knows may be in `network_args`."""
+    setting = options.get(name)
+    if setting is None:
+        arguments = options.get("network_args")
+        return arguments is not None and f"{name}=True" in arguments.value
+    return any(setting.value) if isinstance(setting.value, list) else bool(setting.value)
 
 
 def _block(entry: Setting | None, raw: RawConfig, problems: list[Problem]) -> Block:
@@ -255,61 +257,23 @@ def _block(entry: Setting | None, raw: RawConfig, problems: list[Problem]) -> Bl
         return Block()
 
 
-def _with_resolved_paths(settings: Settings) -> Settings:
-    """Paths count from the config's folder; ~ is the home folder; a backslash path is understood anywhere."""
-    options = {
-        name: Setting(_resolved(name, setting.value, settings.base_dir), setting.source, setting.where)
-        for name, setting in settings.options.items()
-    }
-    return Settings(settings.family, MappingProxyType(options), settings.block, settings.base_dir)
+def _with_resolved_paths(settings: Settings, problems: list[Problem]) -> Settings:
+    options = {}
+    for name, setting in settings.options.items():
+        beside = beside_config(name, setting.value, settings.base_dir)
+        if beside is not None:
+            problems.append(_elsewhere(name, setting, beside))
+        value = resolved(name, setting.value, settings.base_dir) if beside is None else str(beside)
+        options[name] = replace(setting, value=value)
+    return replace(settings, options=MappingProxyType(options))
 
 
-def _resolved(name: str, value: Any, base_dir: Path) -> Any:
-    if name in _MODEL_OPTIONS:
-        path = _as_path(value, base_dir)
-        return value if _is_hub_id(value) and not _exists(path) else str(path)
-    if name not in PATH_OPTIONS:
-        return value
-    if isinstance(value, list):
-        return [str(_as_path(item, base_dir)) for item in value]
-    return str(_as_path(value, base_dir))
-
-
-def _as_path(text: str, base_dir: Path) -> Path:
-    # On Windows pathlib reads both; elsewhere a backslash in a config came from Windows, unless such a file is there.
-    text = text if _exists(base_dir / text) else text.replace("\\", "/")
-    try:
-        return base_dir / Path(text).expanduser()
-    except RuntimeError:  # ~somebody who has no home here
-        return base_dir / text
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file system takes
-        return False
-
-
-def _is_hub_id(text: str) -> bool:
-    return _HUB_ID.fullmatch(text) is not None and not text.endswith((".safetensors", ".ckpt", ".pt"))
-
-
-def _model_problems(settings: Settings) -> Iterator[Problem]:
-    name = "pretrained_model_name_or_path"
-    model, where = settings[name], settings.where(name)
-    if model is None:
-        yield Problem(
-            "config.model.missing",
-            "The config names no base model.",
-            name,
-            f'Set `"{name}": "/path/to/model.safetensors"` in the config; a Diffusers folder or an owner/name of the '
-            "Hugging Face hub will do as well.",
-        )
-    elif not _is_hub_id(model) and not _exists(Path(model)):
-        yield Problem(
-            "config.model.missing", f"The base model {model} does not exist.", where, f"Correct `{name}` in the config."
-        )
-    vae = settings["vae"]
-    if vae is not None and not _is_hub_id(vae) and not _exists(Path(vae)):
-        yield Problem("config.vae.missing", f"The VAE {vae} does not exist.", settings.where("vae"), "Correct `vae`.")
+def _elsewhere(name: str, setting: Setting, beside: Path) -> Problem:
+    return Problem(
+        "config.path.elsewhere",
+        f"{setting.place}: `{name}` is {setting.value}, a folder of another machine; the folder {beside.name} beside "
+        "the config is taken for it.",
+        setting.where,
+        f'Write `"{name}": "{beside.name}"`.',
+        "warning",
+    )

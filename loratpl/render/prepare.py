@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from loratpl.check.outcome import OUTPUT_EXISTS, outcome_problems
+from loratpl.check.packages import known_packages
 from loratpl.check.registry import find_problems
-from loratpl.config.machine import known_gpu_count
+from loratpl.config.gui_keys import GUI_KEYS
+from loratpl.config.machine import known_gpu_count, nvidia_gpus
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
 from loratpl.errors import Problem, ProjectError, raise_errors
+from loratpl.journal import interrupted
 from loratpl.plan.planner import TrainingPlan, make_plan
 from loratpl.plan.preconditions import plan_problems
 from loratpl.project import ProjectPaths, find_config
 from loratpl.trainer.manifest import load_manifest
 
 # What can be planned all the same: the steps do not depend on the base model or on this machine.
-_NO_MATTER_FOR_A_PLAN = ("config.model.missing", "machine.")
+_NO_MATTER_FOR_A_PLAN = ("config.model.missing", "machine.", "trainer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,23 @@ def load_settings(
     Raises:
         KohyatplError: There is no config, or it cannot be read at all.
     """
-    raw = read_config(config_path or find_config(project, _looks_like_config))
+    raw = read_config(config_path_of(project, config_path))
     return resolve(raw, project_name=project.root_dir.name, overrides=overrides)
 
 
-def _looks_like_config(path: Path) -> bool:
+def config_path_of(project: ProjectPaths, config_path: Path | None = None) -> Path:
+    """Returns the config of a project: the one that is named, else the one that is found.
+
+    Raises:
+        ProjectError: None is named, and there is none or there are several.
+    """
+    return config_path or find_config(project, looks_like_config)
+
+
+def looks_like_config(path: Path) -> bool:
+    """Returns whether a file holds settings: the trainer's, its GUI's or ours."""
     known = {name for options in load_manifest().options_of.values() for name in options}
-    return has_known_keys(path, frozenset(known.union(OWN_KEYS) - {"$schema"}))
+    return has_known_keys(path, frozenset(known.union(OWN_KEYS, GUI_KEYS) - {"$schema"}))
 
 
 def prepare(
@@ -58,10 +72,12 @@ def prepare(
         KohyatplError: With every problem of config, dataset and machine at once.
     """
     judged = judge(project, config_path, overrides)
-    raise_errors(judged.problems)
+    # A run refuses to write over an earlier LoRA by itself, and may be told to.
+    problems = tuple(replace(p, severity="warning") if p.code == OUTPUT_EXISTS else p for p in judged.problems)
+    raise_errors(problems)
     if judged.plan is None:
         raise RuntimeError("a project without errors has a plan")
-    return Prepared(project, judged.settings, judged.plan, judged.problems)
+    return Prepared(project, judged.settings, judged.plan, problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,7 @@ def judge(
     *,
     gpu_count: Callable[[], int | None] = known_gpu_count,
     processes: int | None = None,
+    packages: Callable[[], Collection[str] | None] = known_packages,
 ) -> Judged:
     """Returns every problem of a project, and its plan where it has one.
 
@@ -89,16 +106,25 @@ def judge(
         overrides: Settings of the command line.
         gpu_count: Says for which machine is judged; this one unless given.
         processes: Plans for so many instead of the config's.
+        packages: Says what the trainer's environment has; asks the installed one unless given.
 
     Raises:
         KohyatplError: There is no config, or it cannot be read at all.
     """
     settings, problems = load_settings(project, config_path, overrides)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
-    found = (*problems, *find_problems(project, settings, dataset, gpu_count()), *plan_problems(settings))
+    count = gpu_count()
+    renaming = interrupted(project.journal_path)  # what the folders are called now is not what they shall be called
+    found = (
+        *((renaming,) if renaming else ()),
+        *problems,
+        *find_problems(project, settings, dataset, count, gpus=nvidia_gpus() if count else (), packages=packages()),
+        *plan_problems(settings),
+    )
     if any(problem.severity == "error" and not problem.code.startswith(_NO_MATTER_FOR_A_PLAN) for problem in found):
         return Judged(settings, found, None)
     try:
-        return Judged(settings, found, make_plan(dataset, settings, processes))
+        plan = make_plan(dataset, settings, processes)
     except ProjectError as error:
         return Judged(settings, (*found, *error.problems), None)
+    return Judged(settings, (*found, *outcome_problems(project, settings, plan)), plan)
