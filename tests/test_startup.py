@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import toml
 
 from tests.stand_in import StandIn, make_trainable_project
 
@@ -20,7 +21,7 @@ code = run(sys.argv[1:])
 sys.stdout.flush()
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
-SLOW = {"pydantic", "rich", "git", "PIL", "toml", "imagesize", "filelock", "platformdirs"}
+SLOW = {"pydantic", "rich", "git", "PIL", "toml", "imagesize", "filelock", "platformdirs", "yaml", "tomllib", "tomli"}
 # The trainer's; stand-ins of them can be imported here, so that an attempt cannot fail unseen.
 FOREIGN = {"torch", "torchvision", "numpy", "accelerate", "transformers", "diffusers", "safetensors"}
 
@@ -53,6 +54,7 @@ def imported_by(*words: str, cwd: Path, code: int = 0) -> set[str]:
         (("run", "--help"), 0, set()),
         (("trainer", "--help"), 0, set()),
         (("frobnicate", "--json"), 2, set()),
+        (("trainer", "pin"), 0, set()),
         (("trainer", "install", "--json"), 0, {"pydantic", "filelock"}),
         (("new", "cats", "--model", "a/b"), 0, set()),
         (("config", "show", "project"), 0, {"pydantic", "imagesize"}),
@@ -73,6 +75,18 @@ def test_a_command_imports_only_what_it_needs(
     imported = imported_by(*words, cwd=tmp_path, code=code)
     assert imported & SLOW <= allowed
     assert imported & FOREIGN == set()
+
+
+@pytest.mark.parametrize(("name", "parsers"), [("config.yaml", {"yaml"}), ("config.toml", {"tomllib", "tomli"})])
+def test_a_format_costs_only_those_who_use_it(tmp_path: Path, stand_in: StandIn, name: str, parsers: set[str]) -> None:
+    project = make_trainable_project(tmp_path / "project")
+    config = json.loads((project / "config.json").read_text(encoding="utf-8"))
+    text = json.dumps(config) if name.endswith(".yaml") else toml.dumps(config)  # all JSON is YAML
+    (project / name).write_text(text, encoding="utf-8")
+    (project / "config.json").unlink()
+    imported = imported_by("config", "show", "project", cwd=tmp_path)
+    assert imported & {"yaml", "tomllib", "tomli"} <= parsers
+    assert imported & parsers
 
 
 @pytest.mark.usefixtures("importable")

@@ -177,6 +177,7 @@ def test_a_healthy_trainer_is_described(stand_in: StandIn) -> None:
         "installed": True,
         "healthy": True,
         "commit": pin.commit,
+        "own_pin": False,
         "path": str(stand_in.paths.root_dir),
         "python": "3.11",
         "packages": {},
@@ -299,7 +300,9 @@ def test_an_install_waits_for_another_one_and_can_be_interrupted() -> None:
         waiting.send_signal(signal.SIGINT)
         stdout, stderr = waiting.communicate(timeout=30)
     assert waiting.returncode == 130
-    assert (stdout, stderr) == (b"", b"")
+    assert stdout == b""
+    assert b"error: The installation was stopped by SIGINT" in stderr
+    assert not paths.partial.root_dir.exists()
 
 
 def test_a_trainer_can_be_removed(stand_in: StandIn) -> None:
