@@ -8,6 +8,7 @@ BLOCK_KEY = "kohyatpl"
 # Far beyond what can be trained; bounds keep the folders' names, and the numbers in them, sane.
 MAX_STEPS = 10_000_000
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 1000.0
+MIN_TOLERANCE, MAX_TOLERANCE = 0.001, 0.5
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -39,7 +40,10 @@ class Balance(BaseModel):
         default=None, ge=1, le=MAX_STEPS, description="Views of each concept per epoch; found when unset."
     )
     tolerance: float = Field(
-        default=0.05, ge=0.001, le=0.5, description="How far a concept's views may be off, as a share of its target."
+        default=0.05,
+        ge=MIN_TOLERANCE,
+        le=MAX_TOLERANCE,
+        description="How far a concept's views may be off, as a share of its target.",
     )
     max_repeats: int | None = Field(default=None, ge=1, description="The most repeats that a folder is given.")
 
@@ -51,6 +55,11 @@ class ConceptSettings(BaseModel):
 
     weight: float = Field(
         default=1.0, ge=MIN_WEIGHT, le=MAX_WEIGHT, description="Its views, as a multiple of the other concepts'."
+    )
+    match: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The class of regularisation images that it belongs to, where its name does not end with it.",
     )
 
 

@@ -9,16 +9,18 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, InstanceOf
 
 from loratpl.errors import Problem, ProjectError
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 Phase = Literal["parking", "placing", "finished", "undone"]
 # Begins with a full stop: whoever lists concepts meanwhile passes such a folder over.
 PARKING_PREFIX = ".kohyatpl-"
+# An instance and no more: pydantic's own `str` refuses names that are no Unicode, and old archives are full of them.
+_Text = InstanceOf[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +31,56 @@ class Rename:
     target: Path
 
 
+class Move(NamedTuple):
+    """One rename, and where it is parked meanwhile if its names clash with another's; absolute paths."""
+
+    source: str
+    parked: str | None
+    target: str
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Move(_Part):
-    """One rename, and where it is parked meanwhile; paths as `named` gives them."""
+class Edit(_Part):
+    """One place of a text file where `old` becomes `new`; the file is known by the hashes of its whole content.
 
-    source: Path
-    parked: Path
-    target: Path
+    The content itself is not kept: a config may hold the key of some account.
+
+    Attributes:
+        path: As `named` gives it.
+        before, after: SHA-256 of the file's bytes; None where there is no file.
+        at: Characters before the place.
+    """
+
+    path: _Text
+    before: str | None
+    after: str | None
+    at: int
+    old: str
+    new: str
+
+    def reversed(self) -> Edit:
+        """Returns the edit that takes this one back."""
+        return Edit(path=self.path, before=self.after, after=self.before, at=self.at, old=self.new, new=self.old)
 
 
 class RenameSet(_Part):
-    """Renames that belong together, and how far they are."""
+    """Renames and edits that belong together, and how far they are.
 
-    moves: list[Move]
+    Attributes:
+        sources, targets: Of each rename, as `named` gives them; two plain lists, since there may be thousands.
+        parked: Where a source waits meanwhile, if its names clash with another's.
+        edits: What is changed in files once everything has its new name.
+        is_undo: The set takes an earlier one back.
+        phase: How far it is.
+    """
+
+    sources: list[_Text]
+    targets: list[_Text]
+    parked: dict[_Text, _Text] = {}
+    edits: list[Edit] = []
     is_undo: bool
     phase: Phase
 
@@ -53,10 +89,12 @@ class RenameSet(_Part):
         return self.model_copy(update={"phase": phase})
 
     def moves_from(self, base_dir: Path) -> list[Move]:
-        """Returns the moves with absolute paths."""
+        """Returns the renames with absolute paths."""
+        base, parked = str(base_dir), {source: str(base_dir / place) for source, place in self.parked.items()}
+        join = os.path.join
         return [
-            Move(source=base_dir / move.source, parked=base_dir / move.parked, target=base_dir / move.target)
-            for move in self.moves
+            Move(join(base, source), parked.get(source), join(base, target))
+            for source, target in zip(self.sources, self.targets, strict=True)
         ]
 
 
@@ -112,10 +150,10 @@ def read_journal(journal_path: Path) -> Journal:
                     "Update kohyatpl: `python -m pip install --upgrade kohyatpl`.",
                 )
             )
-        return Journal.model_validate(data)
+        return Journal.model_validate(_migrated(data))
     except FileNotFoundError:
         return Journal()
-    except (OSError, ValueError, TypeError, KeyError) as error:  # pydantic's error is a ValueError
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:  # pydantic's error is a ValueError
         raise ProjectError(
             Problem(
                 "project.journal.damaged",
@@ -126,21 +164,54 @@ def read_journal(journal_path: Path) -> Journal:
         ) from error
 
 
+def _migrated(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a journal of an older version means in this one: version 1 parked every folder and edited none."""
+    if data["version"] > 1:
+        return data
+    older = dict(data, version=JOURNAL_VERSION)
+    for name in ("active", "finished"):
+        if older.get(name) is not None:
+            moves = older[name]["moves"]
+            older[name] = {
+                "sources": [move["source"] for move in moves],
+                "targets": [move["target"] for move in moves],
+                "parked": {move["source"]: move["parked"] for move in moves},
+                "is_undo": older[name]["is_undo"],
+                "phase": older[name]["phase"],
+            }
+    return older
+
+
 def write_journal(journal_path: Path, journal: Journal) -> None:
     """Replaces the journal; it is on the disk, and not only on its way there, when this returns."""
     journal_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = journal_path.with_name(f"{journal_path.name}.partial")
-    # Through Python's own JSON, whose escapes keep names that are no Unicode: old archives are full of them.
-    text = json.dumps(journal.model_dump(), indent=1, default=Path.as_posix)
-    with partial.open("w", encoding="ascii") as file:
-        file.write(text)
+    # Through Python's own JSON, whose escapes keep names that are no Unicode. Not indented: that takes ten times as
+    # long, and a set may have thousands of folders.
+    parts = {name: dict(part) if isinstance(part, RenameSet) else part for name, part in journal}
+    content = json.dumps(parts, default=dict).encode("ascii")
+    write_in_place(journal_path, content, journal_path.with_name(f"{journal_path.name}.partial"))
+
+
+def write_in_place(path: Path, content: bytes, partial: Path, mode: int | None = None) -> None:
+    """Gives a file new content, all of it or none of it whenever the machine may stop.
+
+    Args:
+        path: The file; need not exist.
+        content: All that it shall hold.
+        partial: Where that is written first, on the same disk.
+        mode: The permissions that the file shall have; those of any new file unless given.
+    """
+    with partial.open("wb") as file:
+        if mode is not None:
+            partial.chmod(mode)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(journal_path)
-    sync_folders({journal_path.parent})
+    partial.replace(path)
+    sync_folders({str(path.parent)})
 
 
-def sync_folders(folders: Iterable[Path]) -> None:
+def sync_folders(folders: Iterable[str]) -> None:
     """Makes the names in these folders outlast a loss of power; Windows has no such call."""
     if sys.platform == "win32":
         return

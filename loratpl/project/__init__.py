@@ -2,7 +2,7 @@
 
 from loratpl.project.adoption import adopt_project
 from loratpl.project.creation import create_project, refuse_occupied
-from loratpl.project.lock import locked
+from loratpl.project.lock import locked, make_hidden_dir
 from loratpl.project.naming import NEW_CONCEPT_REPEATS, WEIGHT_BEFORE_NAME, ConceptName, doubtful_name, name_key
 from loratpl.project.opening import find_config, find_configs, open_project
 from loratpl.project.paths import CONFIG_NAME, IMAGE_DIR_NAME, REG_DIR_NAME, ProjectPaths, RunPaths
@@ -25,6 +25,7 @@ __all__ = [
     "find_config",
     "find_configs",
     "locked",
+    "make_hidden_dir",
     "name_key",
     "open_project",
     "read_template",

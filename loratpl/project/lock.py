@@ -9,6 +9,14 @@ from loratpl.errors import BusyError, Problem, ProjectError
 from loratpl.project.paths import ProjectPaths
 
 
+def make_hidden_dir(project: ProjectPaths) -> None:
+    """Makes the project's hidden folder; git leaves it out by itself, also in a project that came as a clone."""
+    project.hidden_dir.mkdir(parents=True, exist_ok=True)
+    ignore_path = project.hidden_dir / ".gitignore"
+    if not ignore_path.exists():
+        ignore_path.write_text("*\n", encoding="utf-8")
+
+
 @contextlib.contextmanager
 def locked(project: ProjectPaths) -> Iterator[None]:
     """Holds the project's lock while the body runs.
@@ -21,7 +29,7 @@ def locked(project: ProjectPaths) -> Iterator[None]:
 
     lock = filelock.FileLock(project.lock_path, timeout=0)
     try:
-        project.hidden_dir.mkdir(exist_ok=True)
+        make_hidden_dir(project)
         lock.acquire()
     except filelock.Timeout as error:
         raise BusyError(

@@ -119,6 +119,11 @@ class ProjectPaths:
         return self.hidden_dir / "renames.json"
 
     @property
+    def schema_path(self) -> Path:
+        """The JSON schema of the config, for editors."""
+        return self.hidden_dir / "config.schema.json"
+
+    @property
     def render_dir(self) -> Path:
         """Where `render` writes unless told otherwise."""
         return self.hidden_dir / "render"

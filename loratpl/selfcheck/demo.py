@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loratpl.errors import Problem, ProjectError
-from loratpl.project import ProjectPaths, create_project
+from loratpl.project import ProjectPaths, create_project, make_hidden_dir
 from loratpl.selfcheck.drawings import draw_pictures
 from loratpl.selfcheck.tiny import make_tiny_model, tiny_config
 from loratpl.trainer.install import TrainerStatus
@@ -78,7 +78,7 @@ def lay_out(root_dir: Path) -> DemoPaths:
                 number += count
         # The trainer's place for it: `check` and `render` need no more than that it is there.
         (demo.model_dir / "model").mkdir(parents=True)
-        project.hidden_dir.mkdir(exist_ok=True)
+        make_hidden_dir(project)
         demo.unfinished_path.touch()
     except OSError as error:
         shutil.rmtree(demo.root_dir, ignore_errors=True)  # nothing was in it before

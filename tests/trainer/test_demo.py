@@ -20,9 +20,9 @@ def test_one_command_ends_with_a_lora(tmp_path: Path, trainer: RealTrainer, monk
     (run_dir,) = (root_dir / "log").iterdir()
     record = read_record(run_dir / "run.json")
     assert record.state == "finished"
-    assert record.last_step == record.plan["total_steps"] == 20
+    assert record.last_step == record.plan["total_steps"] == 18
     assert done.stdout.splitlines()[:3] == [
-        "Trained 20 steps as planned.",
+        "Trained 18 steps as planned.",
         f"  LoRA    {root_dir / 'output' / 'demo.safetensors'}",
         "  proven  264 of 264 layers changed, no NaN",
     ]

@@ -33,8 +33,8 @@ def test_programs_get_one_object_and_a_second_attempt_goes_on(tmp_path: Path) ->
     assert first.problem["code"] == "trainer.source.unreadable"
     data = first.envelope["data"]
     assert data["project"] == str(odd_path.resolve() / "kohyatpl-demo")
-    assert [item["repeats"] for item in data["balance"]["concepts"]] == [1, 3, 4]
-    assert data["plan"]["total_steps"] == 20
+    assert [item["repeats"] for item in data["balance"]["concepts"]] == [1, 3, 2]
+    assert data["plan"]["total_steps"] == 18
     assert "run" not in data
     second = kohyatpl("demo", "--json", "--source", tmp_path, cwd=odd_path)
     assert second.envelope["data"]["plan"] == data["plan"]
@@ -45,7 +45,7 @@ def test_a_second_attempt_says_that_it_goes_on(tmp_path: Path) -> None:
     kohyatpl("demo", "--quiet", "--source", tmp_path, cwd=tmp_path)
     done = kohyatpl("demo", "--source", tmp_path, cwd=tmp_path)
     assert f"Going on with the demo in {tmp_path.resolve() / 'kohyatpl-demo'}, which was not finished." in done.stderr
-    assert "Every folder has the right name." in done.stderr or "already balanced" in done.stderr
+    assert "lready balanced" in done.stderr
 
 
 def test_a_folder_with_something_in_it_is_refused_before_anything_is_installed(tmp_path: Path) -> None:

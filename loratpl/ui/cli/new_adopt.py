@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from loratpl.errors import Problem, ProjectError
@@ -10,14 +11,17 @@ from loratpl.ui.cli.parameters import quoted
 from loratpl.ui.result import CommandResult
 
 
-def adopt_tree(path: Path, *, family: str, model: str) -> CommandResult:
+def adopt_tree(path: Path, *, family: str, model: str, preset: str | None) -> CommandResult:
     """Returns what became of a tree: a config that points to its folders was written into it."""
-    from loratpl.config.starter import starter_config
+    from loratpl.config.schema import write_schema
+    from loratpl.config.starter import starter_config, with_schema
     from loratpl.dataset.intake_adopt import caption_problems, recognise
     from loratpl.project import adopt_project, find_configs, open_project
     from loratpl.render.prepare import looks_like_config
+    from loratpl.ui.cli.recovery import settle_renames
 
     project = open_project(path)
+    recovered = settle_renames(project)
     configs = find_configs(project, looks_like_config)
     if configs:
         names = ", ".join(config.name for config in configs)
@@ -30,9 +34,13 @@ def adopt_tree(path: Path, *, family: str, model: str) -> CommandResult:
             )
         )
     tree = recognise(project.root_dir)
-    starter = starter_config(family=family, model=model, output_name=project.root_dir.name, folders=tree.options)
-    config = starter | {"caption_extension": tree.caption_extension}
+    starter = starter_config(
+        family=family, model=model, output_name=project.root_dir.name, folders=tree.options, preset=preset
+    )
+    config = with_schema(starter | {"caption_extension": tree.caption_extension})
     adopt_project(project.root_dir, config=config, folders=(tree.log, tree.output))
+    with contextlib.suppress(OSError):  # without it editors complete nothing, and that is all
+        write_schema(project.schema_path)
     data = {
         "project": str(project.root_dir),
         "config": str(project.config_path),
@@ -49,5 +57,8 @@ def adopt_tree(path: Path, *, family: str, model: str) -> CommandResult:
         f"  then: kohyatpl check {quoted(path)}",
     )
     return CommandResult(
-        "new", data, lines, (*caption_problems(tree), *missing_models(project.config_path.name, family, model))
+        "new",
+        data,
+        lines,
+        (*recovered, *caption_problems(tree), *missing_models(project.config_path.name, family, model)),
     )

@@ -23,7 +23,7 @@ def render(
     from dataclasses import replace
 
     from loratpl.errors import Problem, ProjectError
-    from loratpl.project import RunPaths, open_project
+    from loratpl.project import RunPaths, make_hidden_dir, open_project
     from loratpl.render import renderer
     from loratpl.render.prepare import prepare
     from loratpl.trainer.install import status
@@ -34,6 +34,8 @@ def render(
     paths = RunPaths((out or prepared.project.render_dir).resolve())
     rendered = renderer.render(prepared.settings, prepared.plan, trainer.paths, paths)
     try:
+        if out is None:
+            make_hidden_dir(prepared.project)
         renderer.write(rendered, prepared.settings, paths)
     except OSError as error:
         raise ProjectError(

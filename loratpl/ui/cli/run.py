@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from loratpl.ui.cli.parameters import Config, Project, Set, assignments
 from loratpl.ui.result import CommandResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loratpl.project import ProjectPaths
 
 
 def run(
@@ -21,15 +26,29 @@ def run(
     set_: Set = None,
 ) -> CommandResult:
     """Train: plan, render, launch, watch, and prove what came out."""
-    from loratpl.errors import TrainerError
+    from dataclasses import replace
+
     from loratpl.project import open_project
+    from loratpl.ui.cli.recovery import settle_renames, telling
+
+    paths = open_project(project)
+    recovered = settle_renames(paths)
+    with telling(recovered):
+        result = _train(context, paths, config, name, set_)
+    return replace(result, problems=(*recovered, *result.problems))
+
+
+def _train(
+    context: typer.Context, paths: ProjectPaths, config: Path | None, name: str | None, set_: Sequence[str] | None
+) -> CommandResult:
+    from loratpl.errors import TrainerError
     from loratpl.render.prepare import prepare
     from loratpl.run.runner import start_run
     from loratpl.trainer.install import status
     from loratpl.trainer.pin import load_pin
     from loratpl.ui.console import run_watcher, say
 
-    prepared = prepare(open_project(project), config, assignments(set_))
+    prepared = prepare(paths, config, assignments(set_))
     pin = load_pin()
     trainer = status(pin, ask_interpreter=False)
     if not trainer.is_ready:

@@ -78,6 +78,25 @@ def test_a_cap_on_the_repeats_is_kept(steps: int, weight: float, images: int, ca
     assert repeats_for(steps, weight, images, cap) == min(cap, repeats_for(steps, weight, images))
 
 
+@given(st.integers(1, 1_000_000), WEIGHTS, COUNTS, st.none() | st.integers(1, 50))
+def test_views_are_held_off_by_one_repeat_or_the_cap_alone(
+    steps: int, weight: float, images: int, cap: int | None
+) -> None:
+    repeats = repeats_for(steps, weight, images, cap)
+    if repeats > 1 and repeats != cap:
+        assert abs(repeats * images - steps * weight) <= images / 2 * (1 + 1e-9)
+    assert repeats * images >= images
+
+
+@given(st.integers(1, 100_000), st.integers(1, 8), COUNTS)
+def test_weights_scale(steps: int, weight: int, images: int) -> None:
+    """So much more weight is so many times the views, as near as whole repeats come to it."""
+    one, more = repeats_for(steps, 1.0, images), repeats_for(steps, float(weight), images)
+    assert more == repeats_for(steps * weight, 1.0, images)
+    if one > 1:
+        assert abs(more - one * weight) <= (weight + 1) / 2
+
+
 @given(st.lists(st.tuples(COUNTS, WEIGHTS), min_size=1, max_size=20), st.sampled_from([0.001, 0.02, 0.05, 0.3, 0.5]))
 @settings(deadline=None)
 def test_the_target_that_is_found_is_within_the_tolerance_of_all(
@@ -162,6 +181,8 @@ def test_programs_are_told_what_the_design_promises(tmp_path: Path) -> None:
     project = _project(tmp_path, {"10_a": 4, "7": 2}, {"3_class": 6})
     assert _balance(project, {"concepts": {"a": {"weight": 2}}}, steps=8).as_json() == {
         "target": 8,
+        "worst_imbalance": 0.0,
+        "new_weights": {},
         "concepts": [
             {
                 "folder": "10_a", "images": 4, "weight": 2.0, "repeats_before": 10, "repeats": 4, "new_folder": "4_a",
@@ -267,7 +288,7 @@ def test_a_folder_that_cannot_be_balanced_is_left_and_named(
 
 def test_hidden_folders_and_files_are_not_worth_a_word(tmp_path: Path) -> None:
     project = _project(tmp_path, {"1_a": 2, ".cache": 1})
-    (project.image_dir / "10_list.txt").write_text("", encoding="utf-8")
+    (project.image_dir / "list.txt").write_text("", encoding="utf-8")
     assert _balance(project).warnings == ()
 
 
@@ -330,7 +351,7 @@ def test_the_command_line_wins_over_the_config_and_that_over_the_search(tmp_path
 
 def test_a_concept_is_called_by_its_tokens_or_its_whole_name(tmp_path: Path) -> None:
     project = _project(tmp_path, {"1_a b": 10, "1_c": 10, "1_d": 10, "2_d": 5})
-    block = {"concepts": {"a b": {"weight": 2}, "1_c": {"weight": 0.5}, "c": {"weight": 9}, "2_d": {"weight": 3.0}}}
+    block = {"concepts": {"a b": {"weight": 2}, "1_c": {"weight": 0.5}, "2_d": {"weight": 3.0}}}
     weights = [item.weight for item in _balance(project, block, steps=100, weights={"d": 4}).folders]
     assert weights == [2.0, 0.5, 4.0, 4.0]
 
@@ -372,15 +393,24 @@ def test_a_cap_that_nothing_can_be_balanced_under_gives_the_smallest_epoch_and_s
 @pytest.mark.parametrize(
     ("reg", "names"),
     [
-        ({"1_cat": 10}, ["10_cat"]),
-        ({"1_cat": 10, "7_dog": 25}, ["5_cat", "2_dog"]),
-        ({"5_cat": 1000}, ["1_cat"]),
+        ({"1_cat": 10}, ["5_cat"]),
+        ({"1_CAT": 10}, ["5_CAT"]),
+        ({"1_cat": 10, "7_dog": 25}, ["5_cat", "4_dog"]),
+        ({"1_cat": 10, "7_coon_cat": 25}, ["5_cat", "2_coon_cat"]),
+        ({"1_cat": 5, "2_cat": 25}, ["5_cat", "1_cat"]),  # one class in two folders: half of its views each
+        ({"5_cat": 1000, "1_oon cat": 10}, ["1_oon cat", "1_cat"]),
+        ({"1_person": 30}, ["5_person"]),  # the only class there is
+        ({"3_person": 30, "2_bird": 1}, ["2_bird", "3_person"]),
     ],
 )
-def test_regularisation_images_follow_the_views_of_all_concepts(
+def test_regularisation_images_follow_the_concepts_of_their_class(
     tmp_path: Path, reg: dict[str, int], names: list[str]
 ) -> None:
-    balanced = _balance(_project(tmp_path, {"1_a": 10, "1_b": 5}, reg), steps=50)
+    concepts = {"1_ohwx cat": 10, "1_Maine Coon, dog": 5, "1_zwx_dog": 50, "1_maine coon cat": 50}
+    if "coon cat" not in " ".join(reg).replace("_", " "):
+        del concepts["1_maine coon cat"]
+    project = _project(tmp_path, concepts, reg)
+    balanced = _balance(project, steps=50)
     assert [item.new_folder for item in balanced.folders if item.is_reg] == names
 
 
@@ -426,4 +456,4 @@ def test_an_infinite_weight_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_right_keeps_its_name() -> None:
     folder = BalancedFolder(Path("p/007_a"), "a", 3, 1.0, 7, 7, is_reg=False)
     assert (folder.new_folder, folder.views_per_epoch) == ("007_a", 21)
-    assert BalancedProject(21, "", (folder,), ()).renames == ()
+    assert BalancedProject(21, "", (folder,), (), {}).renames == ()

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from loratpl.errors import ProjectError
 from loratpl.journal import Recovery, Rename, interrupted, recover, rename_all, undo
 from tests.given import refusal
+from tests.journal.killing import killed_everywhere
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, or takes write permission from a folder")
 needs_permissions = pytest.mark.skipif(
@@ -77,7 +78,7 @@ def test_any_set_is_done_and_undone(case: tuple[tuple[str, ...], dict[str, str]]
         assert interrupted(_journal(Path(text))) is None
         assert recover(_journal(Path(text))) is None
         if mapping:
-            reversed_ = undo(_journal(Path(text)))
+            reversed_ = undo(_journal(Path(text))).renames
             assert {item.source.name: item.target.name for item in reversed_} == {v: k for k, v in mapping.items()}
         assert _state(folder) == old
 
@@ -229,7 +230,7 @@ def test_a_journal_that_cannot_be_read_is_named_and_left(tmp_path: Path, text: s
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     journal = _journal(tmp_path)
     journal.parent.mkdir()
-    journal.write_text('{"version": 2, "more": []}', encoding="utf-8")
+    journal.write_text('{"version": 3, "more": []}', encoding="utf-8")
     with pytest.raises(ProjectError) as caught:
         recover(journal)
     refusal(caught.value, ProjectError, "project.journal.newer", "newer version", "pip install --upgrade")
@@ -288,56 +289,7 @@ def test_a_journal_that_cannot_be_written_means_that_nothing_is_renamed(tmp_path
 
 # --- killed at any moment -------------------------------------------------------------------------------------------
 
-# Runs one action in a fork of its own for every file operation that it makes, and is killed at that operation.
-_KILLED_EVERYWHERE = """
-import os, shutil, signal, sys
-from pathlib import Path
-from loratpl.journal import Rename, recover, rename_all, undo
-
-EVENTS = ("os.rename", "os.mkdir", "os.remove", "open")
-roots, action, pairs = sys.argv[1].split(os.pathsep), sys.argv[2], [pair.split(">") for pair in sys.argv[3:]]
-
-def act(copy):
-    journal = copy / ".kohyatpl" / "renames.json"
-    if action == "rename":
-        rename_all(journal, [Rename(copy / "image_dir" / a, copy / "image_dir" / b) for a, b in pairs])
-    elif action == "undo":
-        undo(journal)
-    else:
-        recover(journal)
-
-def killed_at(limit, copy):
-    count = 0
-    def hook(event, _arguments):
-        nonlocal count
-        if event in EVENTS:
-            count += 1
-            if count == limit:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(hook)
-    act(copy)
-
-for root in map(Path, roots):
-    for number in range(1, 1000):
-        copy = root.parent / f"{root.name}-{number}"
-        shutil.copytree(root, copy)
-        child = os.fork()
-        if not child:
-            killed_at(number, copy)
-            os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
-            break
-"""
 CASES: list[dict[str, str]] = [{"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "x"}]
-
-
-def _killed_everywhere(roots: Iterable[Path], action: str, mapping: Mapping[str, str] | None = None) -> list[Path]:
-    """Returns copies of each project, one for every operation at which it was killed; the last was let through."""
-    pairs = [f"{source}>{target}" for source, target in (mapping or {}).items()]
-    projects = os.pathsep.join(map(str, roots))
-    command = [sys.executable, "-c", _KILLED_EVERYWHERE, projects, action, *pairs]
-    subprocess.run(command, check=True, timeout=120, stdin=subprocess.DEVNULL)
-    return [copy for root in projects.split(os.pathsep) for copy in Path(root).parent.glob(f"{Path(root).name}-*")]
 
 
 def _is_settled(root_dir: Path) -> bool:
@@ -351,7 +303,7 @@ def test_a_rename_killed_anywhere_is_recovered_whole(tmp_path: Path, mapping: di
     _make(root / "image_dir", mapping)
     old, new = _old_and_new(mapping, mapping)
     became = []
-    copies = _killed_everywhere([root], "rename", mapping)
+    copies = killed_everywhere([root], "rename", mapping)
     assert len(copies) > 2 * len(mapping) + 3
     for copy in copies:
         torn = _state(copy / "image_dir") not in (old, new)
@@ -373,9 +325,9 @@ def test_a_recovery_killed_anywhere_is_recovered_in_turn(tmp_path: Path, mapping
     root = tmp_path / "project"
     _make(root / "image_dir", mapping)
     old, new = _old_and_new(mapping, mapping)
-    interrupted_copies = [copy for copy in _killed_everywhere([root], "rename", mapping) if not _is_settled(copy)]
+    interrupted_copies = [copy for copy in killed_everywhere([root], "rename", mapping) if not _is_settled(copy)]
     assert interrupted_copies
-    for second in _killed_everywhere(interrupted_copies, "recover"):
+    for second in killed_everywhere(interrupted_copies, "recover"):
         recover(_journal(second))
         assert _state(second / "image_dir") in (old, new)
         assert _is_settled(second)
@@ -387,7 +339,7 @@ def test_an_undoing_killed_anywhere_is_recovered_whole_and_can_be_done_again(tmp
     _make(root / "image_dir", mapping)
     old, new = _old_and_new(mapping, mapping)
     rename_all(_journal(root), _renames(root / "image_dir", mapping))
-    for copy in _killed_everywhere([root], "undo"):
+    for copy in killed_everywhere([root], "undo"):
         recovery = recover(_journal(copy))
         assert recovery is None or recovery.is_undo
         if _state(copy / "image_dir") == new:
