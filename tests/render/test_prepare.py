@@ -135,7 +135,7 @@ def test_a_project_without_a_config_is_refused(tmp_path: Path) -> None:
 def test_the_one_file_with_known_keys_is_the_config(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
     (tmp_path / "other.json").write_text('{"$schema": "x", "name": 1}', encoding="utf-8")
-    (tmp_path / "broken.json").write_text('{"network_dim": ', encoding="utf-8")
+    (tmp_path / "broken.json").write_text('{"name": ', encoding="utf-8")
     (tmp_path / "image_dir.json").mkdir()
     settings, _ = load_settings(open_project(tmp_path), None)
     assert settings.base_dir == tmp_path
