@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratpl.weights import MAX_HEADER_BYTES, Tensor, WeightsFileError, read_weights_file, sha256_of
+from loratpl.weights import (
+    MAX_BASE_MODEL_HEADER_BYTES,
+    MAX_HEADER_BYTES,
+    Tensor,
+    WeightsFileError,
+    base_model_family,
+    read_weights_file,
+    sha256_of,
+)
 from tests.given import outcome
 from tests.stand_in import write_safetensors
 
@@ -168,3 +176,117 @@ def test_the_hash_is_over_every_byte(tmp_path: Path, size: int) -> None:
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     (tmp_path / "a").write_bytes(content)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+# --- the family of a base model -------------------------------------------------------------------------------------
+
+_FLUX = ("double_blocks.0.img_attn.qkv.weight", "single_blocks.0.linear1.weight")
+_SD = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+_DIFFUSERS_UNET = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+_REFINER = ("cap_embedder.0.weight", "noise_refiner.0.attention.qkv.weight")
+
+
+def _model(path: Path, *names: str, width: int = 8) -> Path:
+    """Returns a file whose tensors are matrices of this width; it is cut after its header, as of a broken download."""
+    header = {name: {"dtype": "F16", "shape": [4, width], "data_offsets": [0, 8 * width]} for name in names}
+    return _with_header(path, {"__metadata__": {"format": "pt"}, **header})
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "width"),
+    [
+        ("sd15", [_SD], 768),
+        ("sd2", [_SD], 1024),
+        ("sdxl", ["model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"], 2048),
+        ("sd15", [_DIFFUSERS_UNET], 768),
+        ("sdxl", [_DIFFUSERS_UNET.replace("down_blocks.0", "down_blocks.1")], 2048),
+        ("sd15", [_SD, "cond_stage_model.transformer.text_model.final_layer_norm.weight"], 5),
+        ("sd2", [_SD, "cond_stage_model.model.ln_final.weight"], 5),
+        ("sdxl", [_SD, "conditioner.embedders.1.model.ln_final.weight"], 5),
+        (None, [_SD], 5),
+        ("sd3", ["joint_blocks.0.x_block.attn.qkv.weight", "pos_embed"], 8),
+        ("sd3", ["model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", "text_encoders.clip_g.a"], 8),
+        ("flux", _FLUX, 8),
+        ("flux", [f"model.diffusion_model.{name}" for name in _FLUX], 8),
+        ("flux", ["transformer_blocks.0.attn.add_k_proj.weight", "single_transformer_blocks.0.attn.to_k.weight"], 8),
+        ("chroma", [*_FLUX, "distilled_guidance_layer.in_proj.weight"], 8),
+        ("lumina", _REFINER, 8),
+        ("lumina", [f"model.diffusion_model.{name}" for name in _REFINER], 8),
+        (None, [*_REFINER, "cap_pad_token"], 8),  # Z-Image
+        (None, [*_FLUX, "double_stream_modulation_img.lin.weight"], 8),  # FLUX.2
+        ("hunyuan-image", ["double_blocks.0.img_attn_qkv.weight", "byt5_in.fc1.weight"], 8),
+        (None, ["double_blocks.0.img_attn_qkv.weight", "txt_in.x"], 8),  # HunyuanVideo
+        ("anima", ["llm_adapter.blocks.0.cross_attn.k_proj.weight", "blocks.0.adaln_modulation_mlp.1.weight"], 8),
+        (None, ["net.blocks.0.adaln_modulation_mlp.1.weight"], 8),  # Cosmos-Predict 2
+        (None, ["lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight"], 8),
+        (None, ["first_stage_model.encoder.conv_in.weight"], 8),
+        (None, [], 8),
+    ],
+)
+def test_a_base_model_is_told_by_the_names_of_its_tensors(
+    odd_path: Path, family: str | None, names: list[str], width: int
+) -> None:
+    assert base_model_family(_model(odd_path / "base model.safetensors", *names, width=width)) == family
+
+
+@pytest.mark.parametrize(
+    ("family", "pipeline", "width"),
+    [
+        ("sd15", "StableDiffusionPipeline", 768),
+        ("sd2", "StableDiffusionPipeline", 1024),
+        ("sd15", "StableDiffusionInpaintPipeline", 768),
+        ("sdxl", "StableDiffusionXLPipeline", 2048),
+        ("sd3", "StableDiffusion3Pipeline", None),
+        ("flux", "FluxPipeline", None),
+        ("chroma", "ChromaPipeline", None),
+        ("lumina", "Lumina2Pipeline", None),
+        ("hunyuan-image", "HunyuanImagePipeline", None),
+        (None, "StableDiffusionPipeline", None),
+        (None, "StableDiffusionPipeline", 32),
+        (None, "StableDiffusionPipeline", [768]),
+        (None, "WanPipeline", 768),
+        (None, "LuminaText2ImgPipeline", None),
+        (None, None, 768),
+        (None, ["FluxPipeline"], None),
+    ],
+)
+def test_a_diffusers_folder_is_told_by_its_configs(
+    odd_path: Path, family: str | None, pipeline: Any, width: Any
+) -> None:
+    (odd_path / "unet").mkdir()
+    (odd_path / "model_index.json").write_text(json.dumps({"_class_name": pipeline}), encoding="utf-8")
+    (odd_path / "unet" / "config.json").write_text(json.dumps({"cross_attention_dim": width}), encoding="utf-8")
+    assert base_model_family(odd_path) == family
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"5", b"\xff\xfe", b"[" * 100_000, b'{"_class_name": "Flux' + b"x" * 1_000_000 + b'"}'],
+)
+def test_a_folder_with_a_strange_index_tells_nothing(tmp_path: Path, content: bytes) -> None:
+    assert base_model_family(tmp_path) is None
+    (tmp_path / "model_index.json").write_bytes(content)
+    assert base_model_family(tmp_path) is None
+
+
+def test_a_header_that_no_base_model_has_is_not_parsed(tmp_path: Path) -> None:
+    padded = json.dumps({name: {"dtype": "F16", "shape": [], "data_offsets": [0, 0]} for name in _FLUX}).encode()
+    largest = padded.ljust(MAX_BASE_MODEL_HEADER_BYTES)
+    assert base_model_family(_with_header(tmp_path / "a.safetensors", largest)) == "flux"
+    assert base_model_family(_with_header(tmp_path / "b.safetensors", largest + b" ")) is None
+
+
+def test_what_is_no_model_tells_nothing(tmp_path: Path) -> None:
+    assert base_model_family(tmp_path / "missing") is None
+    assert base_model_family(tmp_path / ("x" * 5000)) is None
+    assert base_model_family(Path("a\0b")) is None
+    pickled = tmp_path / "model.ckpt"
+    pickled.write_bytes(b"PK\x03\x04" + b"double_blocks.0.img_attn.qkv.weight" * 9)
+    assert base_model_family(pickled) is None
+
+
+@settings(deadline=None)
+@given(header=st.dictionaries(st.sampled_from((_SD, *_FLUX)), _JSON) | _JSON)
+def test_any_header_tells_a_family_or_none(tmp_path_factory: pytest.TempPathFactory, header: Any) -> None:
+    path = _with_header(tmp_path_factory.getbasetemp() / "family.safetensors", header)
+    assert base_model_family(path) in (None, "flux", "sd15", "sd2", "sdxl")

@@ -2,27 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from loratpl.check.caching import caching_problems
+from loratpl.check.combinations import combination_problems
+from loratpl.check.files import file_problems
 from loratpl.check.layout import layout_problems, reg_dir_problems
 from loratpl.check.machine import machine_problems
+from loratpl.check.model_file import model_file_problems
+from loratpl.check.network import network_problems
+from loratpl.check.optimizer import optimizer_problems
+from loratpl.check.packages import package_problems
+from loratpl.check.pictures import picture_problems
+from loratpl.check.ranges import range_problems
+from loratpl.check.rates import rate_problems
+from loratpl.check.scheduler import scheduler_problems
+from loratpl.check.siblings import sibling_problems
+from loratpl.check.target import target_problems
+from loratpl.config.machine import Gpu
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem
 from loratpl.project import ProjectPaths
 
+# What needs nothing but the settings, and the files that they name.
+_SETTINGS_RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
+    range_problems,
+    combination_problems,
+    caching_problems,
+    sibling_problems,
+    network_problems,
+    optimizer_problems,
+    scheduler_problems,
+    rate_problems,
+    target_problems,
+    model_file_problems,
+    file_problems,
+)
+
+
+def settings_problems(settings: Settings) -> tuple[Problem, ...]:
+    """Returns everything that is wrong with settings by themselves."""
+    return tuple(problem for rule in _SETTINGS_RULES for problem in rule(settings))
+
 
 def find_problems(
-    project: ProjectPaths, settings: Settings, dataset: Dataset, gpu_count: int | None
+    project: ProjectPaths,
+    settings: Settings,
+    dataset: Dataset,
+    gpu_count: int | None,
+    *,
+    gpus: Sequence[Gpu] = (),
+    packages: Collection[str] | None = None,
 ) -> tuple[Problem, ...]:
-    """Returns everything that is wrong with a dataset, and with what a config asks of a machine.
+    """Returns everything that is wrong with a dataset, a config, and with what a config asks of a machine.
 
     Args:
         project: For naming places.
-        settings: Resolved; what is wrong with the config itself is known already.
+        settings: Resolved; what is wrong with single values is known already.
         dataset: What the trainer will find.
         gpu_count: Of the machine that is judged for; None where it cannot be told.
+        gpus: What its driver says of them.
+        packages: What the trainer's environment has; None where that is not known.
     """
     return (
         *layout_problems(project, dataset),
         *reg_dir_problems(project, settings),
-        *machine_problems(settings, gpu_count),
+        *settings_problems(settings),
+        *picture_problems(settings, dataset),
+        *package_problems(settings, packages),
+        *machine_problems(settings, gpu_count, gpus),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from loratpl.config.families import FAMILIES
 from loratpl.config.gui_draft import Draft, Mapped
 from loratpl.config.gui_keys import GUI_KEYS
-from loratpl.config.gui_network import NETWORKS, Network, items_of, network_of
+from loratpl.config.gui_network import NETWORKS, UNTOUCHED, Network, items_of, network_of
 from loratpl.config.gui_parameters import Refused, options_in
 from loratpl.config.gui_rows_families import BOXES
 from loratpl.config.gui_values import number_of, shown
@@ -70,7 +70,8 @@ def decide_cycles(draft: Draft) -> None:
 
 def decide_rates(draft: Draft) -> None:
     """The GUI's way to train one part alone is a rate of 0 for the other; 0 for both is no wish for nothing."""
-    off = [key for key in _RATES if key in draft.written and draft.value(key) is None]
+    given = [key for key in _RATES if key in draft.written and draft.written[key].value is not None]
+    off = [key for key in given if draft.value(key) is None]
     if draft.family == "hunyuan-image" and "text_encoder_lr" in draft.written:
         note = "HunyuanImage has no text encoder to train"
         draft.become("text_encoder_lr", "network_train_unet_only", value=True, note=note)
@@ -126,13 +127,18 @@ def decide_warm_up(draft: Draft) -> None:
 
 
 def decide_optimiser(draft: Draft) -> None:
-    """`optimizer` came after `use_8bit_adam`, and replaced it."""
-    if draft.value("optimizer") is not None and "use_8bit_adam" in draft.written:
-        if draft.is_override("use_8bit_adam") and not draft.is_override("optimizer"):
-            if draft.value("use_8bit_adam") is not None:
-                draft.drop("optimizer", "`--set use_8bit_adam` wins over it")
-        else:
-            draft.drop("use_8bit_adam", "`optimizer` wins over it")
+    """`optimizer` replaced the box `use_8bit_adam`; a file that still ticks the box must mean the same by both."""
+    chosen, ticked = draft.value("optimizer"), draft.value("use_8bit_adam")
+    if chosen is None or "use_8bit_adam" not in draft.written:
+        return
+    if draft.is_override("use_8bit_adam") and not draft.is_override("optimizer"):
+        if ticked is not None:
+            draft.drop("optimizer", "`--set use_8bit_adam` wins over it")
+        return
+    if ticked is not None and str(chosen).lower() != str(ticked).lower() and not draft.is_override("optimizer"):
+        reason = "`use_8bit_adam` and `optimizer` name different optimisers"
+        draft.refuse("use_8bit_adam", reason, "Take one of the two out.", "config.gui.conflict")
+    draft.drop("use_8bit_adam", "`optimizer` wins over it")
 
 
 def decide_noise(draft: Draft) -> None:
@@ -193,7 +199,8 @@ def decide_network(draft: Draft) -> None:
     if kind is None:
         for key, value in arguments.items():
             draft.drop(key, "there is no `LoRA_type` that it could belong to")
-            if value not in (None, False) and number_of(value) not in (0, 1, -1):
+            is_untouched = value in (None, False, UNTOUCHED.get(key)) or number_of(value) in (0, 1, -1)
+            if not is_untouched:
                 draft.warn(key, f"`{key}` is left out: the file has no `LoRA_type`", "Write it into `network_args`.")
         return
     network = _chosen_network(draft, kind)

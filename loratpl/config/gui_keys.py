@@ -34,7 +34,11 @@ _NOT_DIFFUSION_TRANSFORMERS = ("sd15", "sd2", "sdxl")
 _FIRST = (
     # The model.
     *same("pretrained_model_name_or_path"),
-    *same("v2", reason="the same option; true stands for the family `sd2`"),
+    *same(
+        "v2",
+        reason="the same option; true stands for the family `sd2`",
+        families=(*_NOT_DIFFUSION_TRANSFORMERS, "sd3", "flux", "chroma", "anima", "lumina"),
+    ),
     *same("v_parameterization"),
     GuiKey("model_list", None, nothing, "dropped: a list that the window shows, no setting"),
     # Folders.

@@ -105,6 +105,16 @@ NETWORKS: Mapping[str, Network] = {
 OLDER_NAMES = {"LoCon": "LyCORIS/LoCon", "LyCORIS/LoCON": "LyCORIS/LoCon"}
 
 
+# What fields hold that nobody touched, beyond 0, 1, -1 and false.
+UNTOUCHED: Mapping[str, Any] = {
+    "LyCORIS_preset": "full",
+    "ggpo_sigma": 0.03,
+    "ggpo_beta": 0.01,
+    "train_blocks": "all",
+    "train_double_block_indices": "all",
+    "train_single_block_indices": "all",
+    "train_on_input": True,
+}
 # What `Standard` is where the family has a module of its own kind.
 _STANDARD_OF = {
     "flux": "Flux1",

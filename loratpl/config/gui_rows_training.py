@@ -119,7 +119,12 @@ ROWS = (
         reason=_UNSET,
         meaning=unset_at_zero,
     ),
-    *same("save_state_on_train_end", "network_weights", "vae"),
+    *same("save_state_on_train_end", "network_weights"),
+    *same(
+        "vae",
+        reason="the same option; HunyuanImage and Anima have a key of their own for it",
+        families=("sd15", "sd2", "sdxl", "sd3", "flux", "chroma", "lumina"),
+    ),
     *same("metadata_author", "metadata_description", "metadata_license", "metadata_tags", "metadata_title"),
     *same(
         "huggingface_repo_id",

@@ -30,7 +30,7 @@ from loratpl.errors import Problem
 __all__ = ["Mapped", "Translation", "translate"]
 
 # The GUI trained other things too; today's knows these keys no more.
-_LOST_PREFIXES = ("leco_",)
+LOST_PREFIXES = ("leco_",)
 _LOST = "dropped: of another kind of training"
 
 
@@ -118,7 +118,7 @@ class _Translator:
 
     def _alone(self, key: str, entry: Setting) -> Mapped:
         if key not in self._known:
-            is_lost = self._is_gui and key.startswith(_LOST_PREFIXES)
+            is_lost = self._is_gui and key.startswith(LOST_PREFIXES)
             return Mapped(key, None, None, _LOST) if is_lost else Mapped(key, key, entry.value)
         row = GUI_KEYS[key]
         return self._of_another_family(row) or self._by_row(row, entry)

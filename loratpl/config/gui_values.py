@@ -66,8 +66,8 @@ def unset_up_to(limit: float) -> Callable[[Any], Any]:
 
 
 def instead_of_nothing(stand_in: Any) -> Callable[[Any], Any]:
-    """Returns the rule of an option for which nothing meant something."""
-    return lambda value: stand_in if value in ("", None) else value
+    """Returns the rule of an option whose empty field meant something."""
+    return lambda value: stand_in if value == "" else value
 
 
 def share(value: Any) -> Any:

@@ -64,13 +64,36 @@ def known_gpu_count() -> int | None:
     return len(gpus)
 
 
-def default_mixed_precision() -> str:
-    """Returns the `mixed_precision` that suits this machine: bf16 or fp16 on a GPU, no on a CPU.
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What defaults and presets are made to suit.
 
-    A GPU that NVIDIA's driver does not list is taken for one without half precision: slower, never wrong.
+    Attributes:
+        title: As a note says it: "in place of bf16, without a GPU".
+        mixed_precision: The fastest that it can do without a change of result.
+    """
+
+    title: str
+    mixed_precision: str
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether what needs CUDA can be used: 8-bit optimisers, xformers, fp8, swapping of blocks."""
+        return self.mixed_precision != "no"
+
+
+WITHOUT_GPU = Machine("without a GPU", "no")
+WITH_GPU = Machine("with a GPU", "bf16")
+WITH_OLD_GPU = Machine("with a GPU that has no bf16", "fp16")
+
+
+def this_machine() -> Machine:
+    """Returns what suits this machine.
+
+    A GPU that NVIDIA's driver does not list is taken for none: slower, never wrong.
     """
     gpus = nvidia_gpus()
     if not gpus:
-        return "no"
+        return WITHOUT_GPU
     weakest = min(gpu.compute_capability for gpu in gpus)
-    return "bf16" if weakest >= BF16_COMPUTE_CAPABILITY else "fp16"
+    return WITH_GPU if weakest >= BF16_COMPUTE_CAPABILITY else WITH_OLD_GPU

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
+# Of these 0 is a count, if an impossible one; of all other options it means off.
+_COUNTS = frozenset({"max_train_steps", "save_every_n_steps", "save_n_epoch_ratio"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,12 @@ class Setting:
     def is_unset(self) -> bool:
         """Whether it says nothing: null and empty texts mean so, as the kohya_ss GUI writes them."""
         return self.value is None or self.value in ("", [])
+
+
+def is_on(options: Mapping[str, Setting], name: str) -> bool:
+    """Returns whether an option asks for something; one that the network module knows may be in `network_args`."""
+    setting = options.get(name)
+    if setting is None:
+        arguments = options.get("network_args")
+        return arguments is not None and f"{name}=True" in arguments.value
+    return any(setting.value) if isinstance(setting.value, list) else bool(setting.value) or name in _COUNTS

@@ -18,19 +18,20 @@ from loratpl.config.families import Family
 from loratpl.config.family import family_problems, find_family
 from loratpl.config.gui_keys import GUI_KEYS
 from loratpl.config.gui_translation import translate
-from loratpl.config.machine import default_mixed_precision
+from loratpl.config.machine import Machine, this_machine
 from loratpl.config.models import model_problems
 from loratpl.config.options import ValueRefusedError, convert, explain_unknown
 from loratpl.config.paths import beside_config, resolved
+from loratpl.config.presets import PRESET_KEY, choose_preset, preset_options
 from loratpl.config.reading import RawConfig
 from loratpl.config.secrets import SECRET_OPTIONS, is_secret, secrets_in
-from loratpl.config.setting import COMMAND_LINE, DEFAULT, Setting
+from loratpl.config.setting import COMMAND_LINE, DEFAULT, Setting, is_on
 from loratpl.errors import Problem, UsageError
 from loratpl.trainer.manifest import Manifest, load_manifest
 
 __all__ = ["COMMAND_LINE", "DEFAULT", "OWN_KEYS", "RESERVED", "Setting", "Settings", "parse_assignment", "resolve"]
 
-OWN_KEYS = ("family", BLOCK_KEY, "$schema")
+OWN_KEYS = ("family", PRESET_KEY, BLOCK_KEY, "$schema")
 # Options that are kohyatpl's own business, and why.
 RESERVED = {
     "config_file": "kohyatpl writes the trainer's config file itself",
@@ -56,6 +57,7 @@ class Settings:
         block: Our own settings.
         base_dir: What relative paths count from.
         secrets: Keys and tokens, by the environment variable that hands them on; they are in neither of the others.
+        preset: The one that the config names, "" for none.
     """
 
     family: Family
@@ -64,6 +66,7 @@ class Settings:
     block: Block
     base_dir: Path
     secrets: Mapping[str, Setting] = field(default_factory=dict, repr=False)
+    preset: str = ""
 
     def __getitem__(self, name: str) -> Any:
         """Returns an option's value, None where it is unset."""
@@ -123,6 +126,7 @@ def resolve(
     project_name: str,
     overrides: Sequence[tuple[str, Any]] = (),
     manifest: Manifest | None = None,
+    machine: Machine | None = None,
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Returns the settings of a config, and everything that is wrong with it.
 
@@ -133,34 +137,31 @@ def resolve(
         project_name: Becomes `output_name` where the config gives none.
         overrides: Keys and values of the command line; they win over the file.
         manifest: The options of the scripts; the pinned trainer's unless given.
+        machine: What defaults and presets are made to suit; this one unless given.
 
     Raises:
         ConfigError: The family is not one that this version trains: nothing else can be judged then.
     """
-    manifest = manifest or load_manifest()
+    manifest, machine = manifest or load_manifest(), machine or this_machine()
     translation = translate(raw, overrides)
     entries = translation.entries
     base_dir = raw.path.resolve().parent  # the trainer runs in a folder of its own
-    found = find_family(entries, base_dir)
-    family = found.family
-    problems = list(translation.problems)
-    options: dict[str, Setting] = {}
+    chosen = choose_preset(entries.get(PRESET_KEY), find_family(entries, base_dir))
+    family = chosen.found.family
+    problems = [*translation.problems, *chosen.problems]
     names = (*OWN_KEYS, *GUI_KEYS) if translation.is_gui else OWN_KEYS
     off = {key for key in CAN_BE_OFF if key in entries and entries[key].value is False}
-    for key, entry in entries.items():
-        if key in OWN_KEYS or key in off:
-            continue
-        try:
-            value = _judged(key, entry, family, manifest, names)
-        except _RefusedKeyError as refused:
-            problems.append(_problem(refused, entry))
-            continue
-        if value is not None:
-            options[key] = replace(entry, value=value)
+    written = {key: entry for key, entry in entries.items() if key not in OWN_KEYS and key not in off}
+    options = _judged_all(written, family, manifest, names, problems)
     problems.extend(family_problems(family, options))
-    for name, value in _missing_defaults(options, family, project_name):
+    if chosen.preset is not None:
+        left = dict(preset_options(chosen.preset, options, machine))
+        left = {name: entry for name, entry in left.items() if name not in translation.no_default | off}
+        options |= _judged_all(left, family, manifest, OWN_KEYS, problems)
+    for name, value in _missing_defaults(options, family, project_name, machine):
         if name not in translation.no_default | off:
-            options[name] = Setting(value, DEFAULT, f"{name} (default)")
+            note = machine.title if name == "mixed_precision" else ""
+            options[name] = Setting(value, DEFAULT, f"{name} (default)", note=note)
         elif name == "reg_data_dir":  # the one folder that a project may do without
             options[name] = Setting(None, DEFAULT, entries[name].where)
     block = _block(entries.get(BLOCK_KEY), raw, problems)
@@ -169,11 +170,12 @@ def resolve(
     env = {name: value for name, value in block.env.items() if not is_secret(name, value)}
     settings = Settings(
         family,
-        found.source,
+        chosen.found.source,
         MappingProxyType(shown),
         block.model_copy(update={"env": env}),
         base_dir,
         MappingProxyType(secrets),
+        "" if chosen.preset is None else chosen.preset.name,
     )
     settings = _with_resolved_paths(settings, problems)
     problems.extend(model_problems(settings))
@@ -184,6 +186,26 @@ class _RefusedKeyError(Exception):
     def __init__(self, code: str, reason: str, fix: str) -> None:
         super().__init__(reason)
         self.code, self.reason, self.fix = code, reason, fix
+
+
+def _judged_all(
+    entries: Mapping[str, Setting],
+    family: Family,
+    manifest: Manifest,
+    names: Sequence[str],
+    problems: list[Problem],
+) -> dict[str, Setting]:
+    """Returns those of the options that can be used and are set, their values in the trainer's types."""
+    options = {}
+    for key, entry in entries.items():
+        try:
+            value = _judged(key, entry, family, manifest, names)
+        except _RefusedKeyError as refused:
+            problems.append(_problem(refused, entry))
+            continue
+        if value is not None:
+            options[key] = replace(entry, value=value)
+    return options
 
 
 def _judged(key: str, entry: Setting, family: Family, manifest: Manifest, names: Sequence[str]) -> Any:
@@ -212,31 +234,24 @@ def _problem(refused: _RefusedKeyError, entry: Setting) -> Problem:
     )
 
 
-def _missing_defaults(options: Mapping[str, Setting], family: Family, project_name: str) -> Iterator[tuple[str, Any]]:
+def _missing_defaults(
+    options: Mapping[str, Setting], family: Family, project_name: str, machine: Machine
+) -> Iterator[tuple[str, Any]]:
     """Yields what is not set, one after the other: a default may depend on those that were taken before it."""
     for name, value in family.implied.items():
         if name not in options and value is not False:  # a flag that is off needs no word
             yield name, value
     for default in defaults_of(family.name):
-        if default.name in options or any(_is_on(options, name) for name in default.unless):
+        if default.name in options or any(is_on(options, name) for name in default.unless):
             continue
-        if not default.needs or _is_on(options, default.needs):
+        if not default.needs or is_on(options, default.needs):
             yield default.name, default.value
     if "network_module" not in options:
         yield "network_module", family.network_module
     if "output_name" not in options:
         yield "output_name", project_name
     if "mixed_precision" not in options:
-        yield "mixed_precision", default_mixed_precision()
-
-
-def _is_on(options: Mapping[str, Setting], name: str) -> bool:
-    """Whether an option asks for something; one that the network module knows may be in `network_args`."""
-    setting = options.get(name)
-    if setting is None:
-        arguments = options.get("network_args")
-        return arguments is not None and f"{name}=True" in arguments.value
-    return any(setting.value) if isinstance(setting.value, list) else bool(setting.value)
+        yield "mixed_precision", machine.mixed_precision
 
 
 def _block(entry: Setting | None, raw: RawConfig, problems: list[Problem]) -> Block:

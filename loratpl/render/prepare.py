@@ -10,8 +10,8 @@ from typing import Any
 from loratpl.check.outcome import OUTPUT_EXISTS, outcome_problems
 from loratpl.check.packages import known_packages
 from loratpl.check.registry import find_problems
-from loratpl.config.gui_keys import GUI_KEYS
-from loratpl.config.machine import known_gpu_count, nvidia_gpus
+from loratpl.config.gui_keys import gui_only_keys
+from loratpl.config.machine import Machine, known_gpu_count, nvidia_gpus
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
 from loratpl.dataset.scan import scan
@@ -23,7 +23,7 @@ from loratpl.project import ProjectPaths, find_config
 from loratpl.trainer.manifest import load_manifest
 
 # What can be planned all the same: the steps do not depend on the base model or on this machine.
-_NO_MATTER_FOR_A_PLAN = ("config.model.missing", "machine.", "trainer.")
+_NO_MATTER_FOR_A_PLAN = ("config.model.missing", "config.model.form", "machine.", "trainer.", "project.write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,24 @@ class Prepared:
 
 
 def load_settings(
-    project: ProjectPaths, config_path: Path | None, overrides: Sequence[tuple[str, Any]] = ()
+    project: ProjectPaths,
+    config_path: Path | None,
+    overrides: Sequence[tuple[str, Any]] = (),
+    machine: Machine | None = None,
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Returns the settings of a project's config and what is wrong with them.
+
+    Args:
+        project: The project.
+        config_path: Its config, where that is not to be looked for.
+        overrides: Settings of the command line.
+        machine: What defaults and presets are made to suit; this one unless given.
 
     Raises:
         KohyatplError: There is no config, or it cannot be read at all.
     """
     raw = read_config(config_path_of(project, config_path))
-    return resolve(raw, project_name=project.root_dir.name, overrides=overrides)
+    return resolve(raw, project_name=project.root_dir.name, overrides=overrides, machine=machine)
 
 
 def config_path_of(project: ProjectPaths, config_path: Path | None = None) -> Path:
@@ -60,7 +69,7 @@ def config_path_of(project: ProjectPaths, config_path: Path | None = None) -> Pa
 def looks_like_config(path: Path) -> bool:
     """Returns whether a file holds settings: the trainer's, its GUI's or ours."""
     known = {name for options in load_manifest().options_of.values() for name in options}
-    return has_known_keys(path, frozenset(known.union(OWN_KEYS, GUI_KEYS) - {"$schema"}))
+    return has_known_keys(path, frozenset(known.union(OWN_KEYS, gui_only_keys()) - {"$schema"}))
 
 
 def prepare(
@@ -95,6 +104,7 @@ def judge(
     overrides: Sequence[tuple[str, Any]] = (),
     *,
     gpu_count: Callable[[], int | None] = known_gpu_count,
+    machine: Machine | None = None,
     processes: int | None = None,
     packages: Callable[[], Collection[str] | None] = known_packages,
 ) -> Judged:
@@ -105,13 +115,14 @@ def judge(
         config_path: Its config, where that is not to be looked for.
         overrides: Settings of the command line.
         gpu_count: Says for which machine is judged; this one unless given.
+        machine: What defaults and presets are made to suit; this one unless given.
         processes: Plans for so many instead of the config's.
         packages: Says what the trainer's environment has; asks the installed one unless given.
 
     Raises:
         KohyatplError: There is no config, or it cannot be read at all.
     """
-    settings, problems = load_settings(project, config_path, overrides)
+    settings, problems = load_settings(project, config_path, overrides, machine)
     dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
     count = gpu_count()
     renaming = interrupted(project.journal_path)  # what the folders are called now is not what they shall be called

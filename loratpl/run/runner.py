@@ -194,7 +194,9 @@ class _Run:
 
     def _train(self) -> int:
         self._enter(STARTING)
-        env = process.child_environment({**self.rendered.env, LIFELINE_VARIABLE: "1"})
+        # What is recorded has no secrets in it; they are added where the process starts.
+        secrets = self.prepared.settings.secret_env()
+        env = process.child_environment({**self.rendered.env, **secrets, LIFELINE_VARIABLE: "1"})
         child = process.Child(self.rendered.argv, cwd=self.rendered.cwd, env=env)
         pump = Pump(child, self.paths.trainer_log_path, self._on_line)
         pump.start()

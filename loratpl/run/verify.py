@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ def verify_outputs(
     for header, tensors in zip(headers, judged, strict=True):
         problems += _header_problems(header, steps_of[header.path])
         problems += _tensor_problems(header.path, tensors["non_finite_count"], tensors["trained"])
+        problems += _part_problems(header.path, tensors["trained"], tensors["parts"])
         outputs.append(
             Output(
                 path=str(header.path),
@@ -136,3 +137,18 @@ def _tensor_problems(path: Path, non_finite: int, trained: int) -> Iterator[Prob
             str(path),
             "Look at the learning rates: 0 trains nothing.",
         )
+
+
+def _part_problems(path: Path, trained: int, parts: Mapping[str, Mapping[str, int]]) -> Iterator[Problem]:
+    """Single modules may rightly stay zero (those behind `clip_skip`, or behind a penultimate layer); no whole part."""
+    for part, counts in parts.items():
+        if trained and not counts["trained"]:
+            what = "denoiser" if part == "unet" else f"text encoder ({part})"
+            yield Problem(
+                "run.output.part_untrained",
+                f"{path.name} has {counts['trainable']} modules for the {what}, and the training changed none of them.",
+                str(path),
+                "Look at the rate of this part (`unet_lr`, `text_encoder_lr`), or train the other part alone "
+                "(`network_train_unet_only`, `network_train_text_encoder_only`).",
+                "warning",
+            )

@@ -132,6 +132,11 @@ class TrainerPaths:
         return self.root_dir / "installation.json"
 
     @property
+    def help_path(self) -> Path:
+        """The help texts of its options, as its own parsers gave them."""
+        return self.root_dir / "help.json"
+
+    @property
     def partial(self) -> TrainerPaths:
         """Where an installation is built before it is moved into place."""
         return TrainerPaths(self.root_dir.with_name(f"{self.root_dir.name}.partial"))

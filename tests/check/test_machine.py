@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loratpl.check.machine import machine_problems
+from loratpl.config.machine import Gpu
 from loratpl.errors import ExitCode, exit_code_of
+from tests.check.given_rules import settings_for, text_of
 from tests.given import only, settings_of
 
 
@@ -44,3 +47,47 @@ def test_each_process_needs_a_gpu_of_its_own(tmp_path: Path, processes: int, gpu
 def test_nothing_is_said_of_a_machine_that_cannot_be_asked(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, {"mixed_precision": "bf16", "kohyatpl": {"launch": {"processes": 8}}})
     assert list(machine_problems(settings, None)) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "code", "named"),
+    [
+        ("sd15", {"optimizer_type": "AdamW8bit"}, "machine.optimizer", ("AdamW8bit", "optimizer_type", "CUDA")),
+        ("sd15", {"optimizer_type": "PagedAdamW"}, "machine.optimizer", ("PagedAdamW",)),
+        ("sd15", {"use_8bit_adam": True}, "machine.optimizer", ("use_8bit_adam",)),
+        ("sd15", {"xformers": True}, "machine.attention", ("xformers", "sdpa")),
+        ("sd3", {"blocks_to_swap": 2}, "machine.offload", ("blocks_to_swap",)),
+        (
+            "flux",
+            {"cpu_offload_checkpointing": True, "gradient_checkpointing": True},
+            "machine.offload",
+            ("cpu_offload_checkpointing",),
+        ),
+        ("hunyuan-image", {"mixed_precision": "bf16"}, "machine.precision", ("bf16",)),
+    ],
+)
+def test_what_a_cpu_cannot_do_is_an_error_there_alone(
+    tmp_path: Path, family: str, options: dict[str, Any], code: str, named: tuple[str, ...]
+) -> None:
+    settings = settings_for(tmp_path, family, **options)
+    problem = only(machine_problems(settings, 0))
+    assert (problem.severity, problem.code) == ("error", code)
+    assert all(text in text_of(problem) for text in named)
+    assert list(machine_problems(settings, 1)) == []
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux", "chroma", "lumina", "anima"])
+def test_these_families_train_in_bf16_on_a_cpu_too(tmp_path: Path, family: str) -> None:
+    assert list(machine_problems(settings_for(tmp_path, family, mixed_precision="bf16"), 0)) == []
+    assert only(machine_problems(settings_for(tmp_path, family, mixed_precision="fp16"), 0)).code == "machine.precision"
+
+
+@pytest.mark.parametrize(("capability", "is_said"), [(7.5, True), (8.0, False), (9.0, False)])
+def test_a_gpu_that_only_emulates_bf16_is_named(tmp_path: Path, capability: float, is_said: bool) -> None:
+    gpus = (Gpu("Fast", 80_000, 9.0), Gpu("Other", 16_000, capability))
+    found = list(machine_problems(settings_for(tmp_path, mixed_precision="bf16"), 2, gpus))
+    assert [(problem.severity, problem.code) for problem in found] == (
+        [("warning", "machine.precision")] if is_said else []
+    )
+    assert all("Other" in problem.message and "fp16" in problem.fix for problem in found)
+    assert list(machine_problems(settings_for(tmp_path, mixed_precision="fp16"), 2, gpus)) == []

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 import loratpl
-from loratpl.config.gui_keys import GUI_KEYS, THREADS, documented_rows, gui_only_keys
+from loratpl.config.families import FAMILIES
+from loratpl.config.gui_key import GuiKey
+from loratpl.config.gui_keys import GUI_KEYS, THREADS, documented_rows, gui_only_keys, second_generation_keys
+from loratpl.config.gui_network import LORAPLUS, NETWORKS
+from loratpl.config.gui_rows_training import PROCESSES, VISIBLE_DEVICES
+from loratpl.config.gui_values import Instead
 from loratpl.config.options import ValueRefusedError
-from loratpl.trainer.manifest import BASE_SCRIPT, load_manifest
+from loratpl.trainer.manifest import load_manifest
+from tests.config.gui_second import SECOND_GENERATION
 
 DOCUMENT = Path(loratpl.__file__).parent.parent / "docs" / "config.md"
 # What the LoRA tab wrote, with the value that each field had when nobody touched it.
@@ -42,16 +48,31 @@ def test_every_key_of_the_first_generation_has_a_row_with_its_reason() -> None:
     assert all(row.reason and row.name == name for name, row in GUI_KEYS.items())
 
 
-def test_every_row_becomes_an_option_of_the_trainer_a_key_of_ours_or_nothing() -> None:
-    options = load_manifest().options_of[BASE_SCRIPT].keys()
-    became = {row.becomes for row in GUI_KEYS.values()} - {None, THREADS}
-    assert became <= options
-    nothing = {row.name for row in GUI_KEYS.values() if row.becomes is None}
-    assert nothing == {"model_list", "no_token_padding", "stop_text_encoder_training"}
+def test_every_key_of_the_second_generation_has_a_row_with_its_reason() -> None:
+    assert len(SECOND_GENERATION) == 287
+    assert SECOND_GENERATION.keys() <= GUI_KEYS.keys()
 
 
-def test_what_only_the_gui_has_is_known_by_the_trainers_own_options() -> None:
-    assert gui_only_keys() == {
+@pytest.mark.parametrize("row", GUI_KEYS.values(), ids=lambda row: row.name)
+def test_every_row_becomes_an_option_of_its_families_a_key_of_ours_or_nothing(row: GuiKey) -> None:
+    if row.becomes is None:
+        assert row.instead or row.reason.startswith(("dropped", "each of the trainer's options"))
+    elif row.becomes not in (THREADS, PROCESSES, VISIBLE_DEVICES, "family"):
+        options_of = load_manifest().options_of
+        for family in row.families or ("sd15",):
+            assert row.becomes in options_of[FAMILIES[family].script], family
+
+
+def test_every_item_of_network_args_is_sent_by_a_network() -> None:
+    sent = {key for network in NETWORKS.values() for key in (*network.always, *network.said)} | set(LORAPLUS)
+    items = {row.name for row in GUI_KEYS.values() if row.argument} - {"train_lora_ggpo"}
+    assert items == sent
+    assert all(key in GUI_KEYS for network in NETWORKS.values() for key, _ in network.renamed)
+
+
+def test_a_file_is_known_by_keys_that_the_trainer_does_not_have() -> None:
+    first = gui_only_keys() - second_generation_keys()
+    assert first == {
         "max_resolution",
         "epoch",
         "lr_warmup",
@@ -61,6 +82,9 @@ def test_what_only_the_gui_has_is_known_by_the_trainers_own_options() -> None:
         "lora_network_weights",
         "model_list",
     }
+    assert {"LoRA_type", "optimizer", "flux1_checkbox", "num_processes"} <= second_generation_keys()
+    # What anyone may have put beside network_args instead of into it, and what other families' scripts know.
+    assert not {"conv_dim", "factor", "clip_l", "ae", "guidance_scale"} & gui_only_keys()
 
 
 @pytest.mark.parametrize(
@@ -81,6 +105,41 @@ def test_what_only_the_gui_has_is_known_by_the_trainers_own_options() -> None:
         ("caption_dropout_rate", 0.0, None),
         ("caption_dropout_rate", 0.1, 0.1),
         ("caption_extension", "", ".caption"),
+        ("caption_extension", None, None),
+        ("xformers", True, True),
+        ("xformers", False, None),
+        ("xformers", "xformers", True),
+        ("xformers", "sdpa", Instead("sdpa", True)),
+        ("xformers", "none", Instead("sdpa", False)),
+        ("noise_offset", 0, None),
+        ("max_grad_norm", 0, 0),
+        ("multires_noise_discount", 0, 0),
+        ("guidance_scale", 0, 0),
+        ("dynamo_backend", "no", None),
+        ("dynamo_backend", "inductor", "inductor"),
+        ("num_processes", 1, None),
+        ("num_processes", "2", 2),
+        ("num_machines", 1, None),
+        ("gpu_ids", "0, 1", "0,1"),
+        ("gpu_ids", "", None),
+        ("gpu_ids", 0, "0"),
+        ("gpu_ids", "all", None),
+        ("use_wandb", "True", "wandb"),
+        ("use_wandb", True, "wandb"),
+        ("use_wandb", "", None),
+        ("resume_from_huggingface", "yes", True),
+        ("resume_from_huggingface", "", None),
+        ("wandb_api_key", False, None),
+        ("sample_prompts", " \n", None),
+        ("sdxl", True, "sdxl"),
+        ("sdxl", False, None),
+        ("hunyuan_image_checkbox", True, "hunyuan-image"),
+        ("anima_attn_mode", "torch", None),
+        ("anima_attn_mode", "flash", "flash"),
+        ("optimizer_args", "weight_decay = 0.1", ["weight_decay=0.1"]),
+        ("optimizer_args", '"d0=1e-5" betas=(0.9, 0.99)', ["d0=1e-5", "betas=(0.9,0.99)"]),
+        ("optimizer_args", "betas=0.9, 0.99 stray", ["betas=0.9,0.99", "stray"]),
+        ("optimizer_args", ["a=1"], ["a=1"]),
         ("caption_extension", "txt", "txt"),
         ("lr_warmup", "10", 0.1),
         ("lr_warmup", 7, 0.07),
@@ -123,6 +182,10 @@ def test_a_warm_up_of_all_steps_is_not_taken_for_one_step() -> None:
         ("num_cpu_threads_per_process", 1.5),
         ("num_cpu_threads_per_process", -2),
         ("num_cpu_threads_per_process", 5000),
+        ("num_processes", "two"),
+        ("num_processes", 1000),
+        ("sdxl", "yes"),
+        ("flux1_checkbox", 1),
     ],
 )
 def test_a_value_that_means_nothing_is_refused_by_its_key(key: str, value: Any) -> None:

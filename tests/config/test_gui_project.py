@@ -32,6 +32,9 @@ def make_old_project(root: Path, **changed: Any) -> Path:
         "pretrained_model_name_or_path": "base.safetensors",
         "max_resolution": "64,64",
         "output_name": "cats",
+        # What needs a GPU, which a machine that runs tests does not have.
+        "xformers": False,
+        "use_8bit_adam": False,
         **changed,
     }
     (root / CONFIG_NAME).write_text(json.dumps(values, indent=2), encoding="utf-8")
@@ -80,9 +83,10 @@ def test_config_show_names_the_key_and_line_of_the_file(tmp_path: Path) -> None:
     lines = (root / CONFIG_NAME).read_text(encoding="utf-8").splitlines()
     number = 1 + [line.partition(":")[0].strip() for line in lines].index('"lr_warmup"')
     place = f"{CONFIG_NAME} line {number}: lr_warmup"
-    rows = {row.split()[0]: row for row in kohyatpl("config", "show", root).stdout.splitlines()}
+    rows = {row.split()[0]: row for row in kohyatpl("config", "show", root).stdout.splitlines() if row}
     assert rows["lr_warmup_steps"].endswith(place)
     assert rows["network_dim"].endswith(f" {CONFIG_NAME}")
     data = kohyatpl("config", "show", root, "--json").envelope["data"]
-    assert data["options"]["lr_warmup_steps"] == {"value": 0.1, "source": CONFIG_NAME, "where": place}
+    expected = {"value": 0.1, "source": CONFIG_NAME, "where": place}
+    assert expected.items() <= data["options"]["lr_warmup_steps"].items()
     assert data["kohyatpl"]["launch"]["threads"] == 2

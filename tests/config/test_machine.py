@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.config.machine import Gpu, default_mixed_precision, known_gpu_count, nvidia_gpus, parse_gpus
+from loratpl.config.machine import Gpu, known_gpu_count, nvidia_gpus, parse_gpus, this_machine
 from tests.given import settings_of
 
 H100 = "NVIDIA H100 80GB HBM3, 81559, 9.0"
@@ -57,7 +57,7 @@ def test_the_weakest_gpu_decides_on_the_precision(
 ) -> None:
     _write(program, *lines)
     assert len(nvidia_gpus()) == known_gpu_count() == len(lines)
-    assert default_mixed_precision() == precision
+    assert this_machine().mixed_precision == precision
     assert settings_of(tmp_path / "project")["mixed_precision"] == precision
     assert settings_of(tmp_path / "project", {"mixed_precision": "no"})["mixed_precision"] == "no"
 
@@ -72,12 +72,12 @@ def test_the_driver_is_asked_for_name_memory_and_capability(program: Path) -> No
 def test_a_driver_that_fails_means_no_gpu(program: Path, ending: str) -> None:
     _write(program, H100, ending=ending)
     assert nvidia_gpus() == ()
-    assert default_mixed_precision() == "no"
+    assert this_machine().mixed_precision == "no"
 
 
 def test_a_machine_without_nvidia_smi_has_no_gpu(program: Path) -> None:
     assert nvidia_gpus() == ()
-    assert default_mixed_precision() == "no"
+    assert this_machine().mixed_precision == "no"
 
 
 def test_a_program_that_cannot_be_started_means_no_gpu(program: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -131,10 +132,10 @@ def test_a_share_of_steps_that_is_none_is_refused(value: Any) -> None:
         ("text_encoder_lr", "1e-4 fast", '"fast"', "Write a number."),
         ("text_encoder_lr", [1e-4, None], "null", "Write a number."),
         ("network_args", ["conv_dim=4", 5], "a text, not 5", 'Write it in quotes: `"5"`.'),
-        ("network_args", {"conv_dim": 4}, '{"conv_dim": 4}', "Write a text."),
         ("mixed_precision", "bf61", '"bf61"; the trainer knows no, fp16, bf16', 'Write "bf16".'),
         ("mixed_precision", "FP16", '"FP16"', 'Write "fp16".'),
         ("mixed_precision", "half", '"half"', "Write one of these."),
+        ("mixed_precision", "bp16", '"bp16"', 'Write "fp16" or "bf16".'),
         (
             "save_model_as",
             "safetensor",
@@ -222,8 +223,120 @@ def test_an_unknown_key_is_explained(name: str, reason: str, fix: str) -> None:
     assert fix in explained[1]
 
 
-def test_an_option_of_another_script_is_named_as_such() -> None:
-    reason, fix = explain_unknown("t5xxl", BASE_SCRIPT, MANIFEST, ())
-    assert "`t5xxl` is an option of sd3_train_network.py, flux_train_network.py" in reason
-    assert BASE_SCRIPT in reason
-    assert "family" in fix
+@pytest.mark.parametrize(
+    ("name", "script", "family", "reason", "fix"),
+    [
+        ("t5xxl", BASE_SCRIPT, "sd15", "`t5xxl` belongs to sd3, flux and chroma; this config is sd15", "`family`"),
+        (
+            "ae",
+            "sdxl_train_network.py",
+            "sdxl",
+            "`ae` belongs to flux, chroma and lumina; this config is sdxl",
+            "`family`",
+        ),
+        ("qwen3", "flux_train_network.py", "chroma", "`qwen3` belongs to anima; this config is chroma", "`family`"),
+        ("ae", BASE_SCRIPT, "", "this config is sd15", "or rename it to `vae`."),
+        ("qwne3", BASE_SCRIPT, "sd2", "`qwen3` belongs to anima, and this config is sd2", "`family`"),
+        ("no_token_padding", BASE_SCRIPT, "sd15", "always pads", "Take it out."),
+        ("stop_text_encoder_training", BASE_SCRIPT, "sd15", "no earlier", "text_encoder_lr"),
+        ("lowvram", BASE_SCRIPT, "sd15", "calls it `lowram`", "Rename it to `lowram`."),
+        ("conv_dim", BASE_SCRIPT, "sd15", "argument of the network", '`"network_args": {"conv_dim": …}`'),
+        ("num_repeats", BASE_SCRIPT, "sd15", "concept folder", "kohyatpl balance"),
+    ],
+)
+def test_what_belongs_elsewhere_or_is_gone_is_named_as_such(
+    name: str, script: str, family: str, reason: str, fix: str
+) -> None:
+    explained = explain_unknown(name, script, MANIFEST, (), family)
+    assert f"`{name}`" in explained[0]
+    assert reason in explained[0]
+    assert fix in explained[1]
+
+
+def _slips(word: str) -> dict[str, str]:
+    """Returns a word with one letter wrong, in each of the ways in which fingers go wrong, at several places."""
+    places = sorted({0, 1, len(word) // 2, len(word) - 2, len(word) - 1} & set(range(len(word))))
+    slips = {}
+    for at in places:
+        slips[f"deletion {at}"] = word[:at] + word[at + 1 :]
+        slips[f"doubling {at}"] = word[:at] + word[at] + word[at:]
+        slips[f"swap {at}"] = word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
+        slips[f"substitution {at}"] = word[:at] + ("q" if word[at] != "q" else "z") + word[at + 1 :]
+        slips[f"insertion {at}"] = word[:at] + "x" + word[at:]
+    return {kind: slip for kind, slip in slips.items() if slip not in (word, "")}
+
+
+def _distance(word: str, other: str) -> int:
+    """The number of letters to put in, take out, replace or swap, by the textbook (optimal string alignment)."""
+    rows = [list(range(len(other) + 1))]
+    for i, a in enumerate(word, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            best = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and word[i - 2] == b:
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+def _rivals(slip: str, meant: str, words: Iterable[str]) -> list[str]:
+    """Returns the other words that are one letter away; such a word is as long and starts or ends alike."""
+    near = (word for word in words if abs(len(word) - len(slip)) <= 1 and word != meant)
+    alike = (word for word in near if word[:1] == slip[:1] or word[-1:] == slip[-1:] or len(word) < 6)
+    return [word for word in alike if _distance(slip, word) == 1]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_one_wrong_letter_in_a_name_is_refused_with_the_right_name_first(script: str) -> None:
+    names = MANIFEST.options_of[script]
+    count = 0
+    for name in names:
+        for kind, slip in _slips(name).items():
+            if slip in names:
+                continue  # proof that it is another valid option: it is in the manifest
+            reason, fix = explain_unknown(slip, script, MANIFEST, ("family", "kohyatpl", "$schema"))
+            # Proof that nobody can know: another family has an option of this name, or another one is just as near.
+            if MANIFEST.scripts_with(slip) or _rivals(slip, name, names):
+                assert f"`{name}`" in f"{reason} {fix}", (name, kind, slip)
+            else:
+                assert f"Rename it to `{name}`." == fix, (name, kind, slip, reason)
+            count += 1
+    assert count > 3000
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_one_wrong_letter_in_a_choice_is_refused_with_the_right_choice_first(script: str) -> None:
+    for option in MANIFEST.options_of[script].values():
+        texts = [choice for choice in option.choices if isinstance(choice, str)]
+        for choice in texts:
+            for kind, slip in _slips(choice).items():
+                if slip in texts:
+                    continue
+                with pytest.raises(ValueRefusedError) as caught:
+                    convert(option, slip)
+                assert f'"{choice}"' in caught.value.fix, (option.name, kind, slip)
+                if not _rivals(slip, choice, texts):
+                    assert caught.value.fix == f'Write "{choice}".', (option.name, kind, slip)
+
+
+_WRONG = {
+    None: ("yes", 2, 0.5, [True], {"a": 1}),
+    "int": ("many", 2.5, True, [1], {"a": 1}),
+    "float": ("much", "1,5", True, [0.1], {"a": 1}),
+    "int_or_float": ("10%", 1.5, True, [1], {"a": 1}),
+    "str": (7, 0.5, True, ["a"], {"a": 1}),
+    "path": (7, 0.5, True, ["a"], {"a": 1}),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_wrong_type_is_refused_with_a_fix(script: str) -> None:
+    for option in MANIFEST.options_of[script].values():
+        for value in _WRONG[option.type]:
+            if option.takes_list and isinstance(value, (list, dict)):
+                continue  # a list, or an object, is what it takes
+            with pytest.raises(ValueRefusedError) as caught:
+                convert(option, value)
+            assert f"`{option.name}`" in caught.value.reason
+            assert caught.value.fix.endswith(".")

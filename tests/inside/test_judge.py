@@ -153,6 +153,30 @@ def test_what_training_moved_is_told_from_what_it_did_not(
     assert (verdict["trained"], verdict["trainable"]) == (trained, trainable)
 
 
+def test_the_parts_of_a_model_are_counted_apart(tmp_path: Path) -> None:
+    one, none = floats(1.0), floats(0.0)
+    verdict = judged(
+        tmp_path,
+        {
+            "lora_te_layers_0_mlp_fc1.lora_up.weight": one,
+            "lora_te1_text_model_a.lora_up.weight": one,
+            "lora_te1_text_model_b.lora_up.weight": none,
+            "lora_te3_encoder_a.lora_up.weight": none,
+            "lora_unet_double_blocks_0.lora_up.weight": one,
+            "lora_unet_double_blocks_0.lora_down.weight": none,
+            "transformer.a.lora_B.weight": one,
+            "lora_unetx_a.lora_up.weight": one,
+        },
+    )
+    assert verdict["parts"] == {
+        "te": {"trained": 1, "trainable": 1},
+        "te1": {"trained": 1, "trainable": 2},
+        "te3": {"trained": 0, "trainable": 1},
+        "unet": {"trained": 1, "trainable": 1},
+    }
+    assert (verdict["trained"], verdict["trainable"]) == (5, 7)
+
+
 def test_several_files_are_judged_in_the_order_given(odd_path: Path) -> None:
     good, bad = odd_path / "b good.safetensors", odd_path / "a bad.safetensors"
     good.write_bytes(weights({"x.lora_up.weight": floats(1.0)}))

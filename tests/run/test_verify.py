@@ -139,3 +139,45 @@ def test_a_type_of_tensor_that_nobody_can_judge_is_no_proof(tmp_path: Path, stan
     assert problem.code == "trainer.environment.broken"
     assert str(path) in problem.message
     assert "'F4X'" in problem.message
+
+
+def write_parts(path: Path, **trained: list[bool]) -> None:
+    """Writes a LoRA of these parts; each value says for one module whether training changed it."""
+    tensors = {
+        f"lora_{part}_{number}.lora_up.weight": [0.5 if changed else 0.0]
+        for part, modules in trained.items()
+        for number, changed in enumerate(modules)
+    }
+    write_safetensors(path, tensors, {"ss_steps": "6"})
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"te1": [True], "te2": [False, False], "unet": [True]}, "2 modules for the text encoder (te2)"),
+        ({"te": [False], "unet": [True, False]}, "1 modules for the text encoder (te)"),
+        ({"te3": [True], "unet": [False, False, False]}, "3 modules for the denoiser"),
+    ],
+)
+def test_a_part_that_was_not_trained_at_all_is_a_warning(
+    tmp_path: Path, stand_in: StandIn, parts: dict[str, list[bool]], says: str
+) -> None:
+    write_parts(tmp_path / "lora.safetensors", **parts)
+    (problem,) = verdict_on(tmp_path, stand_in, ("lora.safetensors", 6)).problems
+    assert (problem.code, problem.severity) == ("run.output.part_untrained", "warning")
+    assert says in problem.message
+    assert "text_encoder_lr" in problem.fix
+
+
+def test_single_modules_may_stay_as_they_were(tmp_path: Path, stand_in: StandIn) -> None:
+    """What lies behind the layer whose output is used gets no gradient: with `clip_skip`, and in SDXL and Lumina."""
+    write_parts(tmp_path / "lora.safetensors", te=[True, False], unet=[True])
+    verdict = verdict_on(tmp_path, stand_in, ("lora.safetensors", 6))
+    assert verdict.problems == ()
+    assert (verdict.outputs[-1].trained, verdict.outputs[-1].trainable) == (2, 3)
+
+
+def test_where_nothing_was_trained_that_alone_is_said(tmp_path: Path, stand_in: StandIn) -> None:
+    write_parts(tmp_path / "lora.safetensors", te=[False], unet=[False])
+    (problem,) = verdict_on(tmp_path, stand_in, ("lora.safetensors", 6)).problems
+    assert problem.code == "run.output.untrained"

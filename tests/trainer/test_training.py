@@ -155,12 +155,12 @@ def test_the_plan_is_what_the_trainer_says(changes: dict[str, Any], tmp_path: Pa
 
 
 def test_a_failing_trainer_is_reported_by_its_own_error(tmp_path: Path, trainer: RealTrainer) -> None:
-    project = new_project(tmp_path / "project", trainer, network_args=["conv_dim"])
+    project = new_project(tmp_path / "project", trainer, optimizer_type="torch.nn.NoSuchOptimizer")
     done = kohyatpl("--json", "run", project.root_dir)
     assert done.returncode == 6
     (problem,) = json.loads(done.stdout.splitlines()[-1])["problems"]
     assert problem["code"] == "run.trainer.failed"
-    assert "ValueError: not enough values to unpack" in problem["message"]
+    assert "AttributeError: module 'torch.nn' has no attribute 'NoSuchOptimizer'" in problem["message"]
     assert record_of(project).state == "failed"
 
 

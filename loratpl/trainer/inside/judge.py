@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ SIZE_BYTES_BY_TYPE = {
 
 # A LoRA's "up" matrix starts as zeros, so one that is still all zero was never trained.
 UP_ENDINGS = (".lora_up.weight", ".lora_B.weight")
+# The part of the model that a module belongs to, as the trainer names it: a text encoder (te, te1, …) or the unet,
+# which is what it calls every denoiser.
+PART = re.compile(r"lora_(te\d*|unet)_")
 
 # The safetensors library refuses a longer header.
 MAX_HEADER_BYTES = 100_000_000
@@ -174,15 +178,28 @@ def judged(path: Path) -> dict[str, object]:
     trainable = trainable_of(tensors)
     mapped: Any = np.memmap(path, dtype=np.uint8, mode="r")
     non_finite = [tensor.name for tensor in tensors if has_non_finite(tensor, mapped)]
-    trained = sum(has_non_zero(tensor, mapped) for tensor in trainable)
+    moved = [has_non_zero(tensor, mapped) for tensor in trainable]
     return {
         "path": str(path),
         "tensors": len(tensors),
         "non_finite": non_finite[:MAX_NAMES],
         "non_finite_count": len(non_finite),
-        "trained": trained,
+        "trained": sum(moved),
         "trainable": len(trainable),
+        "parts": parts_of(trainable, moved),
     }
+
+
+def parts_of(trainable: list[Tensor], moved: list[bool]) -> dict[str, dict[str, int]]:
+    """Returns the same counts for each part of the model, by its name in the keys."""
+    parts: dict[str, dict[str, int]] = {}
+    for tensor, is_trained in zip(trainable, moved, strict=True):
+        match = PART.match(tensor.name)
+        if match is not None:
+            counts = parts.setdefault(match.group(1), {"trained": 0, "trainable": 0})
+            counts["trained"] += is_trained
+            counts["trainable"] += 1
+    return parts
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 Run by the trainer's interpreter, by path: `python load.py --model DIFFUSERS_DIR --lora FILE --out loaded.json`
 On the CPU, in float32, without network, in two steps at 64x64 pixels: not to look at, but to see a difference.
+Diffusers 0.32 reads the trainer's files for Stable Diffusion 1, 2 and XL and for FLUX.1. It refuses those for Stable
+Diffusion 3, and has no pipeline for Lumina 2, Chroma, HunyuanImage 2.1 and Anima.
 """
 
 from __future__ import annotations

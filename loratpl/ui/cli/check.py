@@ -31,7 +31,7 @@ def check(
     ] = None,
 ) -> CommandResult:
     """Say all that is wrong with config, pictures and machine."""
-    from loratpl.config.machine import known_gpu_count
+    from loratpl.config.machine import WITH_GPU, WITHOUT_GPU, known_gpu_count
     from loratpl.errors import exit_code_of
     from loratpl.project import open_project
     from loratpl.render.prepare import judge
@@ -40,7 +40,8 @@ def check(
 
     # A machine with CUDA is taken to have as many GPUs as the config asks for.
     gpu_counts = {None: known_gpu_count, Machine.CPU: lambda: 0, Machine.CUDA: lambda: None}
-    judged = judge(open_project(project), config, assignments(set_), gpu_count=gpu_counts[for_])
+    machines = {None: None, Machine.CPU: WITHOUT_GPU, Machine.CUDA: WITH_GPU}
+    judged = judge(open_project(project), config, assignments(set_), gpu_count=gpu_counts[for_], machine=machines[for_])
     problems = (*judged.problems, *(replace(problem, severity="warning") for problem in status(load_pin()).problems()))
     if strict:
         problems = tuple(replace(problem, severity="error") for problem in problems)
