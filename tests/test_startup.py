@@ -56,7 +56,7 @@ def imported_by(*words: str, cwd: Path, code: int = 0) -> set[str]:
         (("frobnicate", "--json"), 2, set()),
         (("trainer", "pin"), 0, set()),
         (("trainer", "install", "--json"), 0, {"pydantic", "filelock"}),
-        (("new", "cats", "--model", "a/b"), 0, set()),
+        (("new", "cats", "--model", "a/b"), 0, {"pydantic"}),  # it writes the schema of the config
         (("config", "show", "project"), 0, {"pydantic", "imagesize"}),
         (("config", "show", "project", "--json", "--set", "nothing=1"), 3, {"pydantic", "imagesize"}),
         (("config", "show", "project", "--set", "nothing=1"), 3, {"pydantic", "imagesize", "rich"}),

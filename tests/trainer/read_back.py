@@ -40,9 +40,7 @@ def main() -> None:
 
 def enter(source_dir: Path) -> None:
     """Makes this process look as if a script of the checkout had been started in the checkout."""
-    import torchvision_ops
-
-    torchvision_ops.install()
+    importlib.import_module("torchvision_ops").install()
     os.chdir(source_dir)
     sys.path.insert(0, str(source_dir))
 
@@ -55,8 +53,7 @@ def say(answers: TextIO, answer: dict[str, Any]) -> None:
 
 def read(parser: argparse.ArgumentParser, script: str, files: dict[str, str]) -> dict[str, Any]:
     """Returns the options and the dataset as the script has them before it loads a model."""
-    from library import config_util, train_util
-
+    config_util, train_util = (importlib.import_module(f"library.{name}") for name in ("config_util", "train_util"))
     # The trainer reads its command line a second time while it reads the file.
     sys.argv = [script, "--config_file", files["train"], "--dataset_config", files["dataset"]]
     args = parser.parse_args()

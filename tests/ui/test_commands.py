@@ -26,13 +26,15 @@ def test_every_setting_is_shown_with_its_value_and_source(tmp_path: Path) -> Non
     odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project")
     done = kohyatpl("config", "show", root, "--set", "network_dim=32")
-    family, *rows = done.stdout.splitlines()
+    family, _, head, *rows = done.stdout.splitlines()
     found = {row.split()[0]: row.split(maxsplit=1)[1] for row in rows}
     assert (done.code, done.stderr) == (0, "")
     assert family == "family  sd15  (train_network.py)"
-    assert found["network_dim"].split() == ["32", "command", "line"]
-    assert found["max_train_steps"].split() == ["6", "config.json"]
-    assert found["learning_rate"].split() == ["0.0001", "default"]
+    assert head.split() == ["option", "value", "trainer's", "default", "from"]
+    assert found["network_dim"].split() == ["32", "-", "command", "line"]
+    assert found["max_train_steps"].split() == ["6", "1600", "config.json"]
+    assert found["learning_rate"].split() == ["0.0001", "2e-06", "default"]
+    assert found["optimizer_type"].split() == ['"AdamW"', '""', "default"]
     assert list(found) == sorted(found)
 
 
@@ -40,10 +42,16 @@ def test_the_same_settings_are_told_to_programs(tmp_path: Path) -> None:
     odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project")
     data = kohyatpl("config", "show", root, "--json", "--set", "output_name=日本").envelope["data"]
-    assert set(data) == {"family", "script", "options", "kohyatpl"}
-    assert data["options"]["output_name"] == {"value": "日本", "source": "command line"}
-    assert data["options"]["max_train_steps"] == {"value": 6, "source": "config.json"}
-    assert data["options"]["train_data_dir"] == {"value": str(root / "image_dir"), "source": "default"}
+    assert set(data) == {"family", "preset", "script", "options", "kohyatpl", "secrets"}
+    assert data["options"]["output_name"] == {
+        "value": "日本", "source": "command line", "trainer_default": None,
+    }  # fmt: skip
+    assert data["options"]["max_train_steps"] == {
+        "value": 6, "source": "config.json", "trainer_default": 1600,
+    }  # fmt: skip
+    assert data["options"]["train_data_dir"] == {
+        "value": str(root / "image_dir"), "source": "default", "trainer_default": None,
+    }  # fmt: skip
     assert data["kohyatpl"]["env"]["STAND_IN_STEP_S"] == "0.01"
 
 
@@ -58,7 +66,7 @@ def test_another_config_can_be_named(tmp_path: Path) -> None:
     config = json.loads((root / "config.json").read_bytes())
     (root / "other.json").write_text(json.dumps({**config, "seed": 5}), encoding="utf-8")
     done = kohyatpl("config", "show", root, "--config", root / "other.json", "--json")
-    assert done.envelope["data"]["options"]["seed"] == {"value": 5, "source": "other.json"}
+    assert done.envelope["data"]["options"]["seed"]["source"] == "other.json"
 
 
 def test_settings_with_an_error_are_shown_all_the_same_and_exit_with_3(tmp_path: Path) -> None:

@@ -9,7 +9,21 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from loratpl import __version__
-from loratpl.ui.cli import balance, check, config, demo, new, pin, plan, render, run, trainer
+from loratpl.ui.cli import (
+    balance,
+    check,
+    config,
+    config_import,
+    config_options,
+    config_schema,
+    demo,
+    new,
+    pin,
+    plan,
+    render,
+    run,
+    trainer,
+)
 
 
 @dataclass
@@ -96,6 +110,9 @@ app.command("run", cls=Command)(run.run)
 app.command("demo", cls=Command)(demo.demo)
 config_app = _tree("config", "What the settings are and where they come from.")
 config_app.command("show", cls=Command)(config.show)
+config_app.command("import", cls=Command)(config_import.import_)
+config_app.command("schema", cls=Command)(config_schema.schema)
+config_app.command("options", cls=Command)(config_options.options)
 app.add_typer(config_app)
 trainer_app = _tree("trainer", "The pinned sd-scripts and its environment.")
 trainer_app.command("install", cls=Command)(trainer.install)

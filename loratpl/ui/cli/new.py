@@ -37,6 +37,13 @@ def new(
         str | None,
         typer.Option(help="The family of the base model.", show_default="what the model is, else sd15"),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings for a size of GPU or a purpose, sdxl-8gb for example.",
+            show_default="the family's plain one, where the family is known",
+        ),
+    ] = None,
     concept: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,8 +85,10 @@ def new(
         raise _unknown("family", family, tuple(FAMILIES), nearest_family(family))
     if template is not None and template not in template_names():
         raise _unknown("template", template, template_names())
+    if preset is not None and template is not None:
+        _refuse_preset_beside(template)
     model = _absolute(model)
-    family = family or _family_of(model)
+    family, preset = _family_and_preset(family, preset, model)
     layout = {
         "--template": template, "--concept": concept, "--reg": reg, "--flat": flat, "--link": link,
         "--caption": caption, "--trigger": trigger,
@@ -88,12 +97,13 @@ def new(
         from loratpl.ui.cli.new_adopt import adopt_tree
 
         _refuse_beside_adopt(layout)
-        return adopt_tree(path, family=family, model=model)
+        return adopt_tree(path, family=family, model=model, preset=preset)
     captions = _caption_template(caption, trigger=trigger)
     return _lay_out(
         path,
         template or DEFAULT_TEMPLATE,
         _Named(family=family, model=model, output_name=path.resolve().name),
+        preset,
         (concept or [], reg or [], flat),
         captions=captions,
         link=link,
@@ -105,19 +115,25 @@ def _lay_out(
     path: Path,
     template_name: str,
     settings: _Named,
+    preset: str | None,
     named: tuple[list[str], list[str], Path | None],
     *,
     captions: CaptionTemplate | None,
     link: bool,
     speaks: bool,
 ) -> CommandResult:
-    from loratpl.config.starter import filled_in, starter_config
+    from loratpl.config.schema import write_schema
+    from loratpl.config.starter import filled_in, starter_config, with_schema
     from loratpl.project import create_project, read_template, refuse_occupied
     from loratpl.ui.cli.new_pictures import wanted
     from loratpl.ui.cli.new_report import new_result
 
     template = read_template(template_name)
-    config = starter_config(**settings) if template.settings is None else filled_in(template.settings, **settings)
+    config = (
+        starter_config(**settings, preset=preset)
+        if template.settings is None
+        else filled_in(template.settings, **settings)
+    )
     refuse_occupied(path)
     plan = wanted(path, *named, captions)
     intake = plan.intake
@@ -127,12 +143,14 @@ def _lay_out(
         raise UsageError(Problem("usage.pictures", f"`{option}` has no pictures to work on.", option, fix))
 
     def fill(project: ProjectPaths) -> None:
+        if template.settings is None:
+            write_schema(project.schema_path)
         if intake is not None:
             _bring_in(project, path, intake, link=link, speaks=speaks)
 
     project = create_project(
         path,
-        config=config,
+        config=config if template.settings is not None else with_schema(config),
         concepts=plan.concepts,
         reg_classes=plan.reg_classes,
         template=template.name,
@@ -189,12 +207,49 @@ def _absolute(model: str) -> str:
     return str(path.resolve()) if model and path.exists() else model
 
 
-def _family_of(model: str) -> str:
-    """Returns the family that the tensors of the model tell, the usual one where there are none to ask."""
+def _refuse_preset_beside(template: str) -> None:
+    from loratpl.project import read_template
+
+    if read_template(template).settings is not None:
+        raise UsageError(
+            Problem(
+                "usage.preset",
+                f"The template {template} has settings of its own, so a preset cannot be beside it.",
+                "--preset",
+                "Leave `--preset` or `--template` out.",
+            )
+        )
+
+
+def _family_and_preset(family: str | None, preset: str | None, model: str) -> tuple[str, str | None]:
+    """Returns the family that is named or that the model's tensors tell, else the preset's, and its preset.
+
+    The family's plain preset is taken where the family is known; of a guess nothing follows.
+    """
     from loratpl.config.families import DEFAULT_FAMILY
+    from loratpl.config.presets import family_in, nearest_preset, plain_preset, preset_names, read_preset
     from loratpl.weights import base_model_family
 
-    return (base_model_family(Path(model)) if model else None) or DEFAULT_FAMILY
+    family = family or (base_model_family(Path(model)) if model else None)
+    if preset is None:
+        return (family, plain_preset(family)) if family else (DEFAULT_FAMILY, None)
+    if preset not in preset_names():
+        raise _unknown(
+            "preset", preset, preset_names(family or family_in(preset)) or preset_names(), nearest_preset(preset)
+        )
+    its_family = read_preset(preset).family
+    if family not in (None, its_family):
+        raise UsageError(
+            Problem(
+                "usage.preset",
+                f"The preset {preset} is for {its_family}, and the base model is of the family {family}.",
+                "--preset",
+                f"Choose one of: {', '.join(preset_names(family))}."
+                if preset_names(family)
+                else f"Leave `--preset` out: there is none for {family}.",
+            )
+        )
+    return its_family, preset
 
 
 def _unknown(what: str, value: str, known: tuple[str, ...], nearest: str | None = None) -> UsageError:
