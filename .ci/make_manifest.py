@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from loratpl.trainer.environment import parse_options
-from loratpl.trainer.install import require_trainer
 from loratpl.trainer.paths import ORIGINAL_PIN
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import require_trainer
 
 if __name__ == "__main__":
     pin = load_pin(ORIGINAL_PIN.pin_path)

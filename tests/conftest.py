@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.trainer.install import TrainerStatus, status
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import TrainerStatus, status
 from tests.stand_in import StandIn, make_stand_in
 
 # Looked up once, before any test replaces the home; nothing in it is ever written.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratpl.trainer.install import Marker, TrainerStatus, status
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import Marker, TrainerStatus, status
 
 _ACCELERATE = '''
 """The part of accelerate that the entry hooks into."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from loratpl.process import child_environment
-from loratpl.trainer.install import source_from_environment, status
+from loratpl.trainer.install import source_from_environment
 from loratpl.trainer.paths import HOME_VARIABLE, data_dir
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import status
 
 
 @pytest.fixture

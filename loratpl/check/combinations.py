@@ -27,7 +27,7 @@ def _attentions(settings: Settings) -> list[str]:
     return [name for name in _ATTENTIONS if settings[name]]
 
 
-# Facts: sd-scripts 48d368fa, `verify_training_args` and the asserts of `train_network.py`, most of them tried on the trainer.
+# Facts: sd-scripts 48d368fa, `verify_training_args` and the asserts of `train_network.py`, most tried on the trainer.
 RULES = (
     Rule(
         _REFUSED,

@@ -1,6 +1,6 @@
 """Makes a config of ours of another one: a JSON of the kohya_ss GUI, of either generation, or one of ours to tidy.
 
-What the other file means is decided by gui_translation.py, as it is when that file is used itself; here it is only
+What the other file means is decided by gui/translation.py, as it is when that file is used itself; here it is only
 written down in the trainer's own names. What is refused stays as it was written, for `check` to judge: left out, it
 would be trained with our default and nobody would know.
 """
@@ -16,9 +16,9 @@ from typing import Any
 from loratpl.config.block import BLOCK_KEY
 from loratpl.config.defaults import defaults_of
 from loratpl.config.families import DEFAULT_FAMILY
-from loratpl.config.gui_decisions import is_prompts_text
-from loratpl.config.gui_draft import Mapped
-from loratpl.config.gui_translation import Translation, translate
+from loratpl.config.gui.decisions import is_prompts_text
+from loratpl.config.gui.draft import Mapped
+from loratpl.config.gui.translation import Translation, translate
 from loratpl.config.paths import MODEL_OPTIONS, PATH_OPTIONS, exists
 from loratpl.config.reading import RawConfig
 from loratpl.config.secrets import HIDDEN, SECRET_OPTIONS, is_secret, without_secrets

@@ -15,8 +15,8 @@ from loratpl.config.arguments import ARGUMENT_OPTIONS
 from loratpl.config.block import BLOCK_KEY, Block
 from loratpl.config.defaults import defaults_of
 from loratpl.config.families import FAMILIES
-from loratpl.config.gui_keys import GUI_KEYS, gui_only_keys
-from loratpl.config.gui_translation import LOST_PREFIXES
+from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys
+from loratpl.config.gui.translation import LOST_PREFIXES
 from loratpl.config.options import TYPE_NAMES
 from loratpl.config.presets import PRESET_KEY, preset_names
 from loratpl.config.settings import CAN_BE_OFF, RESERVED

@@ -16,8 +16,8 @@ from loratpl.config.block import BLOCK_KEY, Block
 from loratpl.config.defaults import defaults_of
 from loratpl.config.families import Family
 from loratpl.config.family import family_problems, find_family
-from loratpl.config.gui_keys import GUI_KEYS
-from loratpl.config.gui_translation import translate
+from loratpl.config.gui.keys import GUI_KEYS
+from loratpl.config.gui.translation import translate
 from loratpl.config.machine import Machine, this_machine
 from loratpl.config.models import model_problems
 from loratpl.config.options import ValueRefusedError, convert, explain_unknown

@@ -10,7 +10,7 @@ from typing import Any
 from loratpl.check.outcome import OUTPUT_EXISTS, outcome_problems
 from loratpl.check.packages import known_packages
 from loratpl.check.registry import find_problems
-from loratpl.config.gui_keys import gui_only_keys
+from loratpl.config.gui.keys import gui_only_keys
 from loratpl.config.machine import Machine, known_gpu_count, nvidia_gpus
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve

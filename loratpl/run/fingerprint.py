@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loratpl.dataset.scan import Concept
-from loratpl.trainer.install import Marker, interpreter_problem
 from loratpl.trainer.paths import TrainerPaths
+from loratpl.trainer.status import Marker, interpreter_problem
 from loratpl.weights import sha256_of
 
 FINISH_TIMEOUT_S = 120.0

@@ -25,8 +25,8 @@ from loratpl.run.pump import JOIN_TIMEOUT_S, Pump
 from loratpl.run.stopping import StopRequests
 from loratpl.run.verify import Verdict, verify_outputs
 from loratpl.run.watch import Step, Watcher
-from loratpl.trainer.install import Marker, TrainerStatus
 from loratpl.trainer.pin import Pin
+from loratpl.trainer.status import Marker, TrainerStatus
 
 LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
 POLL_INTERVAL_S = 0.1

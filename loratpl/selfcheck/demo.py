@@ -11,7 +11,7 @@ from loratpl.errors import Problem, ProjectError
 from loratpl.project import ProjectPaths, create_project, make_hidden_dir
 from loratpl.selfcheck.drawings import draw_pictures
 from loratpl.selfcheck.tiny import make_tiny_model, tiny_config
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.status import TrainerStatus
 
 DEFAULT_NAME = "kohyatpl-demo"
 # Concepts of different size, so that there is something to balance, and a class that one of them belongs to.

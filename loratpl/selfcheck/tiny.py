@@ -7,7 +7,7 @@ from typing import Any
 
 from loratpl.selfcheck.drawings import PICTURE_SIDE_PX
 from loratpl.trainer.environment import run_inside
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.status import TrainerStatus
 
 STEPS = 6
 

@@ -16,8 +16,8 @@ from loratpl.run.runner import start_run
 from loratpl.run.watch import Watcher
 from loratpl.selfcheck.drawings import draw_pictures
 from loratpl.selfcheck.tiny import STEPS, make_tiny_model, tiny_config
-from loratpl.trainer.install import TrainerStatus
 from loratpl.trainer.pin import Pin
+from loratpl.trainer.status import TrainerStatus
 
 PICTURES_PER_CONCEPT = 3
 

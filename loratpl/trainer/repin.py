@@ -14,20 +14,12 @@ from loratpl.trainer.checkout import SourceFiles
 from loratpl.trainer.commits import copy_commit, fetch_commit, find_commit
 from loratpl.trainer.differences import Differences, differences
 from loratpl.trainer.environment import locked_versions
-from loratpl.trainer.install import (
-    Progress,
-    TrainerStatus,
-    installing,
-    marker_of,
-    move_into_place,
-    new_attempt,
-    remove_leftovers,
-    status,
-)
+from loratpl.trainer.install import Progress, installing, marker_of, move_into_place, new_attempt, remove_leftovers
 from loratpl.trainer.manifest import Manifest, load_manifest, parse_manifest
 from loratpl.trainer.other_commit import REQUIREMENTS_NAME, build_commit
 from loratpl.trainer.paths import ORIGINAL_PIN, PinPaths, TrainerPaths
 from loratpl.trainer.pin import Pin, load_lock, load_pin
+from loratpl.trainer.status import TrainerStatus, status
 from loratpl.trainer.torch_choice import AUTO
 
 _COMMIT_START = re.compile(r"[0-9a-f]{7,40}")

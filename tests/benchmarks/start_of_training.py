@@ -21,8 +21,8 @@ from loratpl.project import RunPaths
 from loratpl.render.prepare import prepare
 from loratpl.render.renderer import render, write
 from loratpl.selfcheck import make_tiny_model, tiny_project
-from loratpl.trainer.install import status
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import status
 
 FIRST_LOG_LINE = b"Loading settings from"
 

@@ -100,5 +100,5 @@ def test_an_object_comes_out_of_the_trainers_own_reading_as_it_went_in(values: d
 )
 def test_numbers_survive_and_what_was_converted_stays_as_it_is(values: dict[str, float], option: str) -> None:
     converted = to_arguments(option, values)
-    assert {name: float(text) for name, text in parse_arguments(converted).items()} == values
+    assert {name: ast.literal_eval(text) for name, text in parse_arguments(converted).items()} == values
     assert to_arguments(option, converted) == converted

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loratpl.config.gui_rows_families import BOXES
-from loratpl.config.gui_translation import translate
+from loratpl.config.gui.rows_families import BOXES
+from loratpl.config.gui.translation import translate
 from loratpl.config.importing import Imported, import_config
 from loratpl.config.reading import RawConfig, read_config
 from loratpl.config.secrets import SECRET_OPTIONS
 from loratpl.config.settings import Settings, resolve
-from tests.config.gui_second import SECOND_GENERATION
-from tests.config.test_gui_keys import FIRST_GENERATION
+from tests.config.gui.second_generation import SECOND_GENERATION
+from tests.config.gui.test_keys import FIRST_GENERATION
 from tests.given import write_config
 
 

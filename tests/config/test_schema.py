@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loratpl.config.block import Block
 from loratpl.config.families import FAMILIES
-from loratpl.config.gui_keys import GUI_KEYS
+from loratpl.config.gui.keys import GUI_KEYS
 from loratpl.config.reading.raw import RawConfig
 from loratpl.config.schema import config_schema, our_default, schema_text, write_schema
 from loratpl.config.settings import CAN_BE_OFF, OWN_KEYS, RESERVED, resolve

@@ -8,7 +8,7 @@ import pytest
 
 from loratpl.run import phases
 from loratpl.run.phases import TRAINING, phase_of
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.status import TrainerStatus
 
 # Whatever says something in a training of an SD 1.5 LoRA.
 SPEAKERS = ("train_network.py", "library/train_util.py", "library/strategy_sd.py", "networks/lora.py")

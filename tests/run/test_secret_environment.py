@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.command_line import kohyatpl
-from tests.config.test_gui_project import make_old_project
+from tests.config.gui.test_project import make_old_project
 from tests.stand_in import StandIn
 
 WORD = "s3cret-0123"

@@ -12,8 +12,8 @@ from loratpl.dataset.scan import scan
 from loratpl.errors import ProjectError, TrainerError
 from loratpl.render.prepare import judge
 from loratpl.selfcheck import CONCEPTS, REG_CLASSES, DemoPaths, default_folder, give_model, lay_out
-from loratpl.trainer.install import status
 from loratpl.trainer.pin import load_pin
+from loratpl.trainer.status import status
 from tests.given import refusal
 from tests.stand_in import StandIn
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loratpl.selfcheck import make_tiny_model
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.status import TrainerStatus
 
 KOHYATPL = (sys.executable, "-c", "from loratpl.ui.main import main; main()")
 TRAINING_TIMEOUT_S = 240

@@ -20,8 +20,8 @@ from loratpl.records import read_record
 from loratpl.render.prepare import load_settings
 from loratpl.selfcheck import draw_pictures
 from loratpl.trainer.environment import run_inside
-from loratpl.trainer.install import TrainerStatus
 from loratpl.trainer.paths import TrainerPaths
+from loratpl.trainer.status import TrainerStatus
 from loratpl.weights import base_model_family, read_weights_file
 from tests.trainer.conftest import ONE_THREAD, kohyatpl
 

@@ -15,9 +15,10 @@ import pytest
 from loratpl.errors import TrainerError
 from loratpl.trainer.checkout import fetch_checkout
 from loratpl.trainer.fetching import fetch
-from loratpl.trainer.install import install, status
+from loratpl.trainer.install import install
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.pin import Pin
+from loratpl.trainer.status import status
 from tests.given import refusal
 from tests.trainer.repositories import FILES, git
 from tests.trainer.servers import (

@@ -16,9 +16,10 @@ import pytest
 import toml
 
 from loratpl.errors import BusyError, ExitCode, KohyatplError, Problem, TrainerError
-from loratpl.trainer.install import Marker, install, remove, require_trainer, source_from_environment, status
+from loratpl.trainer.install import install, remove, source_from_environment
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.pin import Pin, load_pin
+from loratpl.trainer.status import Marker, require_trainer, status
 from tests.given import only, refusal
 from tests.stand_in import StandIn
 from tests.trainer.repositories import git, make_checkout

@@ -15,7 +15,7 @@ from loratpl.check.optimizer_table import (
     UNFIT_OPTIMIZERS,
     UNFIT_SCHEDULERS,
 )
-from loratpl.trainer.install import TrainerStatus
+from loratpl.trainer.status import TrainerStatus
 
 _ASK = """
 import importlib, inspect, json, sys, warnings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from loratpl.trainer.environment import run_inside
-from loratpl.trainer.install import TrainerStatus
 from loratpl.trainer.manifest import SCRIPTS, load_manifest
+from loratpl.trainer.status import TrainerStatus
 
 pytestmark = [pytest.mark.trainer, pytest.mark.xdist_group("read back")]
 

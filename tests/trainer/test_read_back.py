@@ -23,8 +23,8 @@ from loratpl.project import ProjectPaths, RunPaths
 from loratpl.render import renderer
 from loratpl.render.prepare import judge, load_settings
 from loratpl.resources import INSIDE_DIR
-from loratpl.trainer.install import TrainerStatus
 from loratpl.trainer.manifest import SCRIPTS
+from loratpl.trainer.status import TrainerStatus
 from tests.config.preset_given import make_preset_project
 from tests.config.random_options import option_sets
 from tests.given import outcome

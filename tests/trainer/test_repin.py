@@ -20,11 +20,12 @@ import pytest
 from loratpl.errors import KohyatplError, Problem, TrainerError
 from loratpl.trainer import own_pin
 from loratpl.trainer.environment import locked_versions
-from loratpl.trainer.install import install, remove, status
+from loratpl.trainer.install import install, remove
 from loratpl.trainer.manifest import MANIFEST_PATH, SCRIPTS, load_manifest
 from loratpl.trainer.paths import ORIGINAL_PIN, PinPaths, TrainerPaths
 from loratpl.trainer.pin import load_lock, load_pin
 from loratpl.trainer.repin import Repinned, go_back, repin
+from loratpl.trainer.status import status
 from tests.command_line import COMMAND, Done, kohyatpl
 from tests.given import refusal
 from tests.stand_in import StandIn

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.command_line import kohyatpl
-from tests.config.gui_second import SECOND_GENERATION
-from tests.config.test_gui_keys import FIRST_GENERATION
-from tests.config.test_gui_project import make_old_project
+from tests.config.gui.second_generation import SECOND_GENERATION
+from tests.config.gui.test_keys import FIRST_GENERATION
+from tests.config.gui.test_project import make_old_project
 from tests.config.test_lora_settings import OPTIONS, header_of
 from tests.stand_in import write_safetensors
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import kohyatpl
-from tests.dataset.intake_given import contents
+from tests.dataset.intake.given import contents
 from tests.stand_in import StandIn, oddest, write_picture, write_safetensors
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.dataset.intake import Reason
-from loratpl.dataset.intake_sources import Intake
+from loratpl.dataset.intake.planning import Reason
+from loratpl.dataset.intake.sources import Intake
 from loratpl.ui.cli.new_report import NOTHING_TAKEN
 from tests.command_line import COMMAND, Done, eventually, kohyatpl
-from tests.dataset.intake_given import contents, make_files
+from tests.dataset.intake.given import contents, make_files
 from tests.stand_in import StandIn, oddest, write_picture, write_safetensors
 
 

@@ -35,8 +35,8 @@ def check(
     from loratpl.errors import exit_code_of
     from loratpl.project import open_project
     from loratpl.render.prepare import judge
-    from loratpl.trainer.install import status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
 
     # A machine with CUDA is taken to have as many GPUs as the config asks for.
     gpu_counts = {None: known_gpu_count, Machine.CPU: lambda: 0, Machine.CUDA: lambda: None}

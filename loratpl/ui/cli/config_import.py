@@ -12,7 +12,7 @@ from loratpl.ui.result import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loratpl.config.gui_draft import Mapped
+    from loratpl.config.gui.draft import Mapped
     from loratpl.config.settings import Settings
     from loratpl.errors import Problem
     from loratpl.render.renderer import RenderedRun
@@ -141,8 +141,8 @@ def _run_of(file: Path) -> RenderedRun | None:
 def _package_problems(settings: Settings | None) -> tuple[Problem, ...]:
     """LyCORIS networks come from a package that the trainer's environment has only where somebody installed it."""
     from loratpl.errors import KohyatplError, Problem
-    from loratpl.trainer.install import status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
 
     module = settings["network_module"] if settings is not None else None
     if settings is None or not isinstance(module, str) or not module.startswith("lycoris"):

@@ -47,9 +47,9 @@ def options(
 def _help_texts(*, speaks: bool) -> HelpTexts | None:
     """Returns the texts of the installed trainer, None where there is none that answers."""
     from loratpl.errors import TrainerError
-    from loratpl.trainer.install import status
     from loratpl.trainer.option_help import help_texts, kept_help_texts
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
     from loratpl.ui.console import say
 
     trainer = status(load_pin())

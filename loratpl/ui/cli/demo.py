@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from loratpl.errors import Problem
     from loratpl.selfcheck import DemoPaths
-    from loratpl.trainer.install import TrainerStatus
+    from loratpl.trainer.status import TrainerStatus
 
 
 def demo(
@@ -64,8 +64,9 @@ _NEXT = (
 def _trainer(source: Path | None, torch: str, tell: _Teller) -> tuple[TrainerStatus | None, tuple[Problem, ...]]:
     """Returns the trainer, installed where it was not; without one, what keeps it from being had."""
     from loratpl.errors import TrainerError
-    from loratpl.trainer.install import install, status
+    from loratpl.trainer.install import install
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
 
     pin = load_pin()
     found = status(pin)

@@ -12,8 +12,8 @@ from loratpl.errors import Problem, UsageError
 from loratpl.ui.result import CommandResult
 
 if TYPE_CHECKING:
-    from loratpl.dataset.intake_captions import CaptionTemplate
-    from loratpl.dataset.intake_sources import Intake
+    from loratpl.dataset.intake.captions import CaptionTemplate
+    from loratpl.dataset.intake.sources import Intake
     from loratpl.project import ProjectPaths
 
 
@@ -162,7 +162,7 @@ def _lay_out(
 
 
 def _bring_in(project: ProjectPaths, path: Path, intake: Intake, *, link: bool, speaks: bool) -> None:
-    from loratpl.dataset.intake_copy import bring_in, refuse_without_room
+    from loratpl.dataset.intake.copy import bring_in, refuse_without_room
     from loratpl.ui.console import say
 
     if not link:
@@ -173,7 +173,7 @@ def _bring_in(project: ProjectPaths, path: Path, intake: Intake, *, link: bool, 
 
 
 def _caption_template(caption: str | None, *, trigger: bool) -> CaptionTemplate | None:
-    from loratpl.dataset.intake_captions import CONCEPT_CAPTION, parse_template
+    from loratpl.dataset.intake.captions import CONCEPT_CAPTION, parse_template
 
     if caption is not None and trigger:
         raise UsageError(

@@ -15,7 +15,7 @@ def adopt_tree(path: Path, *, family: str, model: str, preset: str | None) -> Co
     """Returns what became of a tree: a config that points to its folders was written into it."""
     from loratpl.config.schema import write_schema
     from loratpl.config.starter import starter_config, with_schema
-    from loratpl.dataset.intake_adopt import caption_problems, recognise
+    from loratpl.dataset.intake.adopt import caption_problems, recognise
     from loratpl.project import adopt_project, find_configs, open_project
     from loratpl.render.prepare import looks_like_config
     from loratpl.ui.cli.recovery import settle_renames

@@ -12,8 +12,8 @@ from loratpl.errors import Problem, UsageError
 from loratpl.project import ConceptName
 
 if TYPE_CHECKING:
-    from loratpl.dataset.intake_captions import CaptionTemplate
-    from loratpl.dataset.intake_sources import Intake
+    from loratpl.dataset.intake.captions import CaptionTemplate
+    from loratpl.dataset.intake.sources import Intake
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def wanted(
     if flat_dir is None and not any(folder for _, folder, _ in given):
         return _wanted([(ConceptName(name), is_reg) for name, _, is_reg in given], None)
     # Only here: what reads pictures takes its time to import.
-    from loratpl.dataset.intake_sources import look_into_sources, named_source
+    from loratpl.dataset.intake.sources import look_into_sources, named_source
 
     sources = [named_source(name, folder, is_reg=is_reg) if folder else None for name, folder, is_reg in given]
     intake = look_into_sources(path, [source for source in sources if source], flat_dir, caption)

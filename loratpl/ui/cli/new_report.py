@@ -12,8 +12,8 @@ from loratpl.ui.cli.parameters import quoted
 from loratpl.ui.result import CommandResult
 
 if TYPE_CHECKING:
-    from loratpl.dataset.intake import Reason
-    from loratpl.dataset.intake_sources import Intake, SourceIntake
+    from loratpl.dataset.intake.planning import Reason
+    from loratpl.dataset.intake.sources import Intake, SourceIntake
     from loratpl.ui.cli.new_pictures import Wanted
 
 # `Intake().as_json()`, without what it takes to import that.

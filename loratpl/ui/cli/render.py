@@ -26,8 +26,8 @@ def render(
     from loratpl.project import RunPaths, make_hidden_dir, open_project
     from loratpl.render import renderer
     from loratpl.render.prepare import prepare
-    from loratpl.trainer.install import status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
 
     prepared = prepare(open_project(project), config, assignments(set_))
     trainer = status(load_pin())

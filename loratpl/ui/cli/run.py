@@ -44,8 +44,8 @@ def _train(
     from loratpl.errors import TrainerError
     from loratpl.render.prepare import prepare
     from loratpl.run.runner import start_run
-    from loratpl.trainer.install import status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status
     from loratpl.ui.console import run_watcher, say
 
     prepared = prepare(paths, config, assignments(set_))

@@ -10,7 +10,7 @@ from loratpl.ui.cli.parameters import Source, Torch
 from loratpl.ui.result import CommandResult
 
 if TYPE_CHECKING:
-    from loratpl.trainer.install import TrainerStatus
+    from loratpl.trainer.status import TrainerStatus
 
 
 def install(
@@ -52,8 +52,8 @@ def remove(
 
 def status() -> CommandResult:
     """Say whether the trainer is installed and healthy."""
-    from loratpl.trainer.install import status as trainer_status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status as trainer_status
 
     return _result("trainer status", trainer_status(load_pin()))
 
@@ -61,8 +61,8 @@ def status() -> CommandResult:
 def verify(context: typer.Context) -> CommandResult:
     """Train a tiny random model for a few real steps."""
     from loratpl.selfcheck import verify_trainer
-    from loratpl.trainer.install import status as trainer_status
     from loratpl.trainer.pin import load_pin
+    from loratpl.trainer.status import status as trainer_status
     from loratpl.ui.console import run_watcher
 
     pin = load_pin()

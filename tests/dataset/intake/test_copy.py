@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loratpl.dataset.intake_captions import parse_template
-from loratpl.dataset.intake_copy import bring_in, refuse_without_room
-from loratpl.dataset.intake_names import split_name
-from loratpl.dataset.intake_sources import Intake, Source, look_into_sources
+from loratpl.dataset.intake.captions import parse_template
+from loratpl.dataset.intake.copy import bring_in, refuse_without_room
+from loratpl.dataset.intake.names import split_name
+from loratpl.dataset.intake.sources import Intake, Source, look_into_sources
 from loratpl.errors import ProjectError
 from loratpl.project import ConceptName, ProjectPaths, create_project, name_key
-from tests.dataset.intake_given import contents, make_files
+from tests.dataset.intake.given import contents, make_files
 from tests.given import refusal
 
 
@@ -153,8 +153,8 @@ def test_a_file_system_that_takes_two_names_for_one_overwrites_nothing(tmp_path:
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from loratpl.dataset.intake_copy import bring_in
-from loratpl.dataset.intake_sources import Source, look_into_sources
+from loratpl.dataset.intake.copy import bring_in
+from loratpl.dataset.intake.sources import Source, look_into_sources
 from loratpl.errors import ProjectError
 from loratpl.project import ConceptName, create_project
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from loratpl.config.gui_translation import Mapped, Translation, translate
+from loratpl.config.gui.translation import Mapped, Translation, translate
 from loratpl.config.reading import RawConfig, read_config
 from loratpl.config.setting import COMMAND_LINE, DEFAULT
 from loratpl.config.settings import Settings, resolve
 from loratpl.errors import Problem
-from tests.config.test_gui_keys import FIRST_GENERATION
+from tests.config.gui.test_keys import FIRST_GENERATION
 from tests.given import only, resolved, settings_of, write_config
 
 FILE = "config.json"

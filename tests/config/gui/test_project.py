@@ -11,7 +11,7 @@ import pytest
 from loratpl.project import open_project
 from loratpl.render.prepare import load_settings
 from tests.command_line import kohyatpl
-from tests.config.test_gui_keys import FIRST_GENERATION
+from tests.config.gui.test_keys import FIRST_GENERATION
 from tests.stand_in import StandIn, write_picture, write_safetensors
 
 CONFIG_NAME = "config_v1_cats.json"

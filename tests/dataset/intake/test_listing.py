@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.dataset.intake_listing import Entry, Kind, listing
+from loratpl.dataset.intake.listing import Entry, Kind, listing
 from loratpl.errors import ProjectError
 from tests.given import refusal
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loratpl.config.gui_keys import GUI_KEYS
+from loratpl.config.gui.keys import GUI_KEYS
 from loratpl.config.setting import COMMAND_LINE, Setting
 from loratpl.errors import Problem
 

@@ -1,4 +1,4 @@
-"""Reads what a config of the kohya_ss GUI means: its keys become the trainer's options, by the table of gui_keys.py.
+"""Reads what a config of the kohya_ss GUI means: its keys become the trainer's options, by the table of keys.py.
 
 A file with one key that only the GUI has is taken for the GUI's as a whole: there 0 and "" often mean unset, and some
 settings depend on each other. In any other config the GUI's own keys are understood too, all others mean what they say.
@@ -17,12 +17,12 @@ from typing import Any
 from loratpl.config.arguments import ARGUMENT_OPTIONS, NETWORK_ARGS, ValueRefusedError
 from loratpl.config.block import BLOCK_KEY
 from loratpl.config.families import FAMILIES
-from loratpl.config.gui_decisions import FOR_A_FILE_OF_THE_GUI, FOR_ANY_FILE
-from loratpl.config.gui_draft import Draft, Mapped
-from loratpl.config.gui_key import GuiKey
-from loratpl.config.gui_keys import GUI_KEYS, gui_only_keys, option_names, second_generation_keys
-from loratpl.config.gui_rows_families import BOXES
-from loratpl.config.gui_values import Instead, number_of, shown
+from loratpl.config.gui.decisions import FOR_A_FILE_OF_THE_GUI, FOR_ANY_FILE
+from loratpl.config.gui.draft import Draft, Mapped
+from loratpl.config.gui.key import GuiKey
+from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys, option_names, second_generation_keys
+from loratpl.config.gui.rows_families import BOXES
+from loratpl.config.gui.values import Instead, number_of, shown
 from loratpl.config.reading import RawConfig
 from loratpl.config.setting import COMMAND_LINE, Setting
 from loratpl.errors import Problem

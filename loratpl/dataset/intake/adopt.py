@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratpl.config.defaults import DEFAULTS
-from loratpl.dataset.intake_listing import unreadable_source
+from loratpl.dataset.intake.listing import unreadable_source
 from loratpl.dataset.scan import parse_folder_name, picture_paths
 from loratpl.errors import Problem, ProjectError
 

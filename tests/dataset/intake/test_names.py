@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratpl.dataset.intake_names import portable_stem, unique_stems
+from loratpl.dataset.intake.names import portable_stem, unique_stems
 from loratpl.project.naming import UNSAFE_IN_NAMES, name_key
 
 

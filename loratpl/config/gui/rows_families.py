@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loratpl.config.gui_key import GuiKey, same
-from loratpl.config.gui_values import as_written, asked_for, beyond_default, box, nothing, unset_at_zero
+from loratpl.config.gui.key import GuiKey, same
+from loratpl.config.gui.values import as_written, asked_for, beyond_default, box, nothing, unset_at_zero
 
 # The box that switches a family on.
 BOXES = {

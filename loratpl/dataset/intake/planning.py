@@ -1,6 +1,6 @@
 """Which files of a folder become pictures and captions of a project, under which names, and why the others do not.
 
-A decision over a listing, nothing more: no file is touched here (`intake_copy.py` does what is decided).
+A decision over a listing, nothing more: no file is touched here (`copy.py` does what is decided).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from loratpl.dataset.intake_captions import CaptionTemplate
-from loratpl.dataset.intake_listing import Entry, Kind
-from loratpl.dataset.intake_names import portable_stem, split_name, unique_stems
+from loratpl.dataset.intake.captions import CaptionTemplate
+from loratpl.dataset.intake.listing import Entry, Kind
+from loratpl.dataset.intake.names import portable_stem, split_name, unique_stems
 from loratpl.dataset.scan import IMAGE_EXTENSIONS
 from loratpl.project.naming import name_key
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 
-from loratpl.config import gui_rows_families, gui_rows_network, gui_rows_training
 from loratpl.config.block import BLOCK_KEY
-from loratpl.config.gui_key import GuiKey, same
-from loratpl.config.gui_values import (
+from loratpl.config.gui import rows_families, rows_network, rows_training
+from loratpl.config.gui.key import GuiKey, same
+from loratpl.config.gui.values import (
     as_written,
     asked_for,
     attention,
@@ -190,7 +190,7 @@ _FIRST = (
     *same("resume", reason="the same option; empty is unset"),
     GuiKey("training_comment", "training_comment", text, "the same option"),
 )
-_SECOND = (*gui_rows_training.ROWS, *gui_rows_network.ROWS, *gui_rows_families.ROWS)
+_SECOND = (*rows_training.ROWS, *rows_network.ROWS, *rows_families.ROWS)
 _ROWS = (*_FIRST, *_SECOND)
 GUI_KEYS = {row.name: row for row in _ROWS}
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from loratpl.config.gui_rows_families import BOXES
-from loratpl.config.gui_translation import Mapped, Translation, translate
+from loratpl.config.gui.rows_families import BOXES
+from loratpl.config.gui.translation import Mapped, Translation, translate
 from loratpl.config.reading import RawConfig
 from loratpl.config.setting import DEFAULT
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem
-from tests.config.gui_second import SECOND_GENERATION
+from tests.config.gui.second_generation import SECOND_GENERATION
 from tests.given import only, resolved
 
 # What is wrong with a test's config for want of models, which is no matter here.

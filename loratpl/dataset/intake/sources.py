@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratpl.dataset.intake import FolderIntake, Reason, is_hidden, loose_entries, plan_intake
-from loratpl.dataset.intake_captions import CaptionTemplate
-from loratpl.dataset.intake_listing import Kind, listing
+from loratpl.dataset.intake.captions import CaptionTemplate
+from loratpl.dataset.intake.listing import Kind, listing
+from loratpl.dataset.intake.planning import FolderIntake, Reason, is_hidden, loose_entries, plan_intake
 from loratpl.dataset.scan import parse_folder_name
 from loratpl.errors import Problem, raise_errors
 from loratpl.project import WEIGHT_BEFORE_NAME, ConceptName

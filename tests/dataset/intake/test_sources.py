@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.dataset.intake import Reason
-from loratpl.dataset.intake_captions import parse_template
-from loratpl.dataset.intake_sources import Intake, Source, concept_of_folder, look_into_sources, named_source
+from loratpl.dataset.intake.captions import parse_template
+from loratpl.dataset.intake.planning import Reason
+from loratpl.dataset.intake.sources import Intake, Source, concept_of_folder, look_into_sources, named_source
 from loratpl.errors import ExitCode, ProjectError
 from loratpl.project import ConceptName
-from tests.dataset.intake_given import make_files
+from tests.dataset.intake.given import make_files
 from tests.given import refusal
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from loratpl.config.families import FAMILIES
-from loratpl.config.gui_draft import Draft, Mapped
-from loratpl.config.gui_keys import GUI_KEYS
-from loratpl.config.gui_network import NETWORKS, UNTOUCHED, Network, items_of, network_of
-from loratpl.config.gui_parameters import Refused, options_in
-from loratpl.config.gui_rows_families import BOXES
-from loratpl.config.gui_values import number_of, shown
+from loratpl.config.gui.draft import Draft, Mapped
+from loratpl.config.gui.keys import GUI_KEYS
+from loratpl.config.gui.network import NETWORKS, UNTOUCHED, Network, items_of, network_of
+from loratpl.config.gui.parameters import Refused, options_in
+from loratpl.config.gui.rows_families import BOXES
+from loratpl.config.gui.values import number_of, shown
 from loratpl.config.options import nearest
 from loratpl.trainer.manifest import BASE_SCRIPT, load_manifest
 

@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from loratpl.dataset.intake import FolderIntake, LeftOut, Reason, is_hidden, loose_entries, plan_intake
-from loratpl.dataset.intake_captions import parse_template
-from loratpl.dataset.intake_listing import Entry, Kind
+from loratpl.dataset.intake.captions import parse_template
+from loratpl.dataset.intake.listing import Entry, Kind
+from loratpl.dataset.intake.planning import FolderIntake, LeftOut, Reason, is_hidden, loose_entries, plan_intake
 from loratpl.dataset.scan import IMAGE_EXTENSIONS
 
 JPEG = b"\xff\xd8\xff\xe0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratpl.dataset.intake_captions import PLACEHOLDERS, parse_template, words_of
+from loratpl.dataset.intake.captions import PLACEHOLDERS, parse_template, words_of
 from loratpl.errors import ExitCode, UsageError
 from tests.given import refusal
 

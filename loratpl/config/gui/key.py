@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loratpl.config.gui_values import as_written
+from loratpl.config.gui.values import as_written
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class GuiKey:
         name: As the GUI writes it.
         becomes: The option or key of ours that says the same, None where there is none.
         meaning: Returns the value of `becomes` for a value of the GUI, None for one that the GUI took as unset; an
-            `Instead` of gui_values where the value decides what the key becomes.
+            `Instead` of values.py where the value decides what the key becomes.
         reason: What is done with the value and why, as docs/config.md says it.
         no_default: Unset means unset: our own default would change what is trained or written.
         instead: What to use for a key that became nothing though it asked for something.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.dataset.intake_adopt import Tree, caption_problems, recognise
+from loratpl.dataset.intake.adopt import Tree, caption_problems, recognise
 from loratpl.errors import ProjectError
-from tests.dataset.intake_given import contents, make_files
+from tests.dataset.intake.given import contents, make_files
 from tests.given import only, refusal
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from loratpl.dataset.intake_sources import Intake
+from loratpl.dataset.intake.sources import Intake
 from loratpl.errors import Problem, ProjectError
 from loratpl.project import ProjectPaths
 

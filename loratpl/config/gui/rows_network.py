@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loratpl.config.gui_key import GuiKey, same
-from loratpl.config.gui_values import as_written, unset_at_zero
+from loratpl.config.gui.key import GuiKey, same
+from loratpl.config.gui.values import as_written, unset_at_zero
 
 _REASON = "an item of `network_args`, where the network of `LoRA_type` knows it"
 

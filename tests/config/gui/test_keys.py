@@ -9,14 +9,14 @@ import pytest
 
 import loratpl
 from loratpl.config.families import FAMILIES
-from loratpl.config.gui_key import GuiKey
-from loratpl.config.gui_keys import GUI_KEYS, THREADS, documented_rows, gui_only_keys, second_generation_keys
-from loratpl.config.gui_network import LORAPLUS, NETWORKS
-from loratpl.config.gui_rows_training import PROCESSES, VISIBLE_DEVICES
-from loratpl.config.gui_values import Instead
+from loratpl.config.gui.key import GuiKey
+from loratpl.config.gui.keys import GUI_KEYS, THREADS, documented_rows, gui_only_keys, second_generation_keys
+from loratpl.config.gui.network import LORAPLUS, NETWORKS
+from loratpl.config.gui.rows_training import PROCESSES, VISIBLE_DEVICES
+from loratpl.config.gui.values import Instead
 from loratpl.config.options import ValueRefusedError
 from loratpl.trainer.manifest import load_manifest
-from tests.config.gui_second import SECOND_GENERATION
+from tests.config.gui.second_generation import SECOND_GENERATION
 
 DOCUMENT = Path(loratpl.__file__).parent.parent / "docs" / "config.md"
 # What the LoRA tab wrote, with the value that each field had when nobody touched it.

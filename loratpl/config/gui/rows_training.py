@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from loratpl.config.block import BLOCK_KEY
-from loratpl.config.gui_key import GuiKey, same
-from loratpl.config.gui_values import (
+from loratpl.config.gui.key import GuiKey, same
+from loratpl.config.gui.values import (
     argument_words,
     as_written,
     asked_for,
