@@ -204,7 +204,8 @@ def _refuse_beside_adopt(layout: Mapping[str, object]) -> None:
 def _absolute(model: str) -> str:
     """Returns the model as a config elsewhere names it: an existing file or folder by its whole path."""
     path = Path(model).expanduser()
-    return str(path.resolve()) if model and path.exists() else model
+    # As it was named, links and all: what they lead to may move.
+    return str(path.absolute()) if model and path.exists() else model
 
 
 def _refuse_preset_beside(template: str) -> None:
