@@ -48,7 +48,7 @@ def balance(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be renamed, and rename nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Give back the names that the last balancing changed.")] = False,
 ) -> CommandResult:
-    """Rename the folders so that each concept is seen equally per epoch."""
+    """Rename the folders so that each concept is seen equally."""
     from loratpl import journal
     from loratpl.balance.config_edit import rewrites
     from loratpl.errors import ProjectError

@@ -26,7 +26,7 @@ def import_(
         typer.Option("--out", help="Where the new config goes; never over a file.", show_default="shown, not written"),
     ] = None,
 ) -> CommandResult:
-    """Make a config of ours of another program's, or of what a LoRA says of its training."""
+    """Make a config of the GUI's, or of what a LoRA tells of itself."""
     if out is not None:
         _refuse_existing(out)
     output = context.obj

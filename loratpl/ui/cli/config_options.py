@@ -27,7 +27,7 @@ def options(
         str | None, typer.Option(help="Look among the options of one family alone.", show_default="all families")
     ] = None,
 ) -> CommandResult:
-    """Search the trainer's options: types, choices, defaults, families and the trainer's help texts."""
+    """Search the trainer's options: types, choices, defaults."""
     from loratpl.config.search import find_options
     from loratpl.errors import exit_code_of
     from loratpl.trainer.manifest import load_manifest

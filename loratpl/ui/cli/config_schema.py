@@ -19,7 +19,7 @@ def schema(
         Path | None, typer.Option("--out", help="Write it to this file.", show_default="shown, not written")
     ] = None,
 ) -> CommandResult:
-    """Show the JSON schema of a config, by which editors complete and check it."""
+    """Show the JSON schema of a config, for editors."""
     from loratpl.config.schema import config_schema, schema_text
     from loratpl.errors import Problem, ProjectError
 

@@ -77,7 +77,7 @@ def new(
         bool, typer.Option("--adopt", help="Make a project of the img/ reg/ tree at PATH; nothing is moved.")
     ] = False,
 ) -> CommandResult:
-    """Lay out a project: folders for pictures, logs and LoRAs, and a config; take pictures in."""
+    """Lay out a project, take pictures in, or adopt a folder tree."""
     from loratpl.config.families import FAMILIES, nearest_family
     from loratpl.project import DEFAULT_TEMPLATE, template_names
 
