@@ -21,6 +21,8 @@ from loratpl.trainer.paths import TrainerPaths
 
 # The trainer takes the folders from the dataset file; named in both it warns and ignores these.
 _ONLY_IN_DATASET = frozenset({"train_data_dir", "reg_data_dir"})
+# The config may give them as a share of the training; the plan says how many steps that is.
+_SHARES = frozenset({"lr_warmup_steps", "lr_decay_steps"})
 # These go to the dataset file; what is not there falls back to the option of the same name in train.toml.
 _DATASET_OPTIONS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
 
@@ -83,7 +85,7 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
         trainer: Where the trainer is, or would be.
         paths: Where the run's files will lie.
     """
-    options = _options(settings, paths)
+    options = _options(settings, plan, paths)
     script = trainer.source_dir / settings.family.script
     entry = [str(INSIDE_DIR / "entry.py"), "--events", str(paths.events_path), "--state-dir", str(paths.state_dir)]
     if settings.block.launch.tiny_unet:
@@ -101,14 +103,19 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
     )
 
 
-def _options(settings: Settings, paths: RunPaths) -> dict[str, Any]:
+def _options(settings: Settings, plan: TrainingPlan, paths: RunPaths) -> dict[str, Any]:
     options = {
-        name: setting.value
+        name: _in_steps(setting.value, plan) if name in _SHARES else setting.value
         for name, setting in settings.options.items()
         # A flag that is off is the trainer's default; written as `false` it would only be noise.
         if setting.value is not False and name not in _ONLY_IN_DATASET
     }
     return {**options, "logging_dir": str(paths.tensorboard_dir)}
+
+
+def _in_steps(value: float, plan: TrainingPlan) -> int:
+    """A share of the training in steps, as the trainer counts them (`get_scheduler_fix`): of every process."""
+    return int(value * plan.total_steps * plan.processes) if isinstance(value, float) else value
 
 
 def _dataset(settings: Settings, plan: TrainingPlan) -> dict[str, Any]:

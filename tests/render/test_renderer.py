@@ -108,6 +108,18 @@ def test_a_flag_that_is_off_is_not_written(tmp_path: Path) -> None:
     assert False not in [value for value in rendered.options.values() if isinstance(value, bool)]
 
 
+@pytest.mark.parametrize(
+    ("value", "processes", "steps"), [(0.1, 1, 3), ("0.5", 1, 18), (0.1, 2, 7), (7, 1, 7), (0.0, 1, 0)]
+)
+def test_a_warm_up_given_as_a_share_is_written_in_steps(tmp_path: Path, value: Any, processes: int, steps: int) -> None:
+    changes = {"max_train_steps": 36, "lr_scheduler": "cosine", "lr_warmup_steps": value}
+    root = make_trainable_project(tmp_path / "project", kohyatpl={"launch": {"processes": processes}}, **changes)
+    settings, _ = load_settings(open_project(root), None)
+    plan = make_plan(scan(settings.path("train_data_dir"), None), settings)
+    written = render(settings, plan, TRAINER, RunPaths(tmp_path / "run")).options["lr_warmup_steps"]
+    assert (written, type(written)) == (steps, int)
+
+
 def test_the_config_of_a_run_resolves_to_the_same_run(odd_path: Path) -> None:
     rendered, prepared, paths = _written(odd_path, text_encoder_lr="1e-5", vae=None, v2=False)
     again, problems = resolve(read_config(paths.config_path), project_name="another")
