@@ -64,7 +64,7 @@ def _escaped_path(raw: RawConfig, path: KeyPath, text: str) -> Problem:
         return _problem(raw, path, "config.path.escape", f"begins or ends with {_named(text)}", fix)
     found = _named(text)
     meant = _CONTROL.sub(lambda odd: f"/{_ESCAPES[odd[0]]}" if odd[0] in _ESCAPES else "?", text).replace("\\", "/")
-    reason = f"holds {found}; no path holds a control character: a single backslash and the letter after it were read as one"
+    reason = f"holds {found}; no path has a control character: a backslash and the next letter were read as one sign"
     return _problem(raw, path, "config.path.escape", reason, f"Write `{meant}`, with slashes.")
 
 
