@@ -33,6 +33,12 @@ def png(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
 
 
+def safetensors(path: Path) -> None:
+    """Writes a weights file of one number: a header, its length before it, the number."""
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+
+
 def main() -> None:
     """Fails loudly, or says what worked."""
     source = Path(__file__).resolve().parent.parent
@@ -46,7 +52,7 @@ def main() -> None:
         kohyatpl = folder / "venv" / BIN / "kohyatpl"
         env = {**os.environ, "KOHYATPL_HOME": str(folder / "home")}
         model = folder / "model.safetensors"
-        model.write_bytes(b"")
+        safetensors(model)
         run(kohyatpl, "new", "project", "--concept", "ohwx cat", "--model", model, cwd=folder, env=env)
         png(folder / "project" / "image_dir" / "1_ohwx cat" / "1.png")
         rendered = json.loads(run(kohyatpl, "--json", "render", "project", cwd=folder, env=env))
