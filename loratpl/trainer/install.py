@@ -115,11 +115,7 @@ def remove_at(paths: TrainerPaths) -> int:
                 shutil.rmtree(folder)
             return freed_bytes
     except filelock.Timeout as error:
-        raise BusyError(
-            Problem(
-                "run.busy", "The trainer is being installed right now.", str(paths.lock_path), "Wait until it is done."
-            )
-        ) from error
+        raise being_installed(paths) from error
     except OSError as error:
         raise TrainerError(
             Problem(
@@ -129,6 +125,12 @@ def remove_at(paths: TrainerPaths) -> int:
                 "End every training that uses it, then run the command again.",
             )
         ) from error
+
+
+def being_installed(paths: TrainerPaths) -> BusyError:
+    """Returns what is said to whoever would change an installation that somebody else is at."""
+    message = "The trainer is being installed right now."
+    return BusyError(Problem("run.busy", message, str(paths.lock_path), "Wait until it is done."))
 
 
 def size_bytes(folder: Path) -> int:

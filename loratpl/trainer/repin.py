@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loratpl.errors import BusyError, KohyatplError, Problem, TrainerError
+from loratpl.errors import KohyatplError, Problem, TrainerError
 from loratpl.trainer import own_pin
 from loratpl.trainer.checkout import SourceFiles
 from loratpl.trainer.commits import copy_commit, fetch_commit, find_commit
 from loratpl.trainer.differences import Differences, differences
 from loratpl.trainer.environment import locked_versions
-from loratpl.trainer.install import Progress, installing, marker_of, move_into_place, new_attempt, remove_leftovers
+from loratpl.trainer.install import (
+    Progress,
+    being_installed,
+    installing,
+    marker_of,
+    move_into_place,
+    new_attempt,
+    remove_leftovers,
+)
 from loratpl.trainer.manifest import Manifest, load_manifest, parse_manifest
 from loratpl.trainer.other_commit import REQUIREMENTS_NAME, build_commit
 from loratpl.trainer.paths import ORIGINAL_PIN, PinPaths, TrainerPaths
@@ -103,11 +111,7 @@ def go_back() -> Repinned:
                 in_force = _InForce.at(ORIGINAL_PIN)
             return _known(original, in_force, original)
     except filelock.Timeout as error:
-        raise BusyError(
-            Problem(
-                "run.busy", "The trainer is being installed right now.", str(paths.lock_path), "Wait until it is done."
-            )
-        ) from error
+        raise being_installed(paths) from error
     except OSError as error:
         raise TrainerError(
             Problem(

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torchvision_ops
@@ -81,9 +82,9 @@ def enter(source_dir: Path) -> None:
     sys.path[0] = str(source_dir)
 
 
-def main() -> None:
-    """Writes {script: options} to the file that the command line names."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+def write_of_scripts(describe: Callable[[str], object], purpose: str | None) -> None:
+    """Writes {script: what `describe` says of it} to the file that the command line names, the scripts imported."""
+    arguments = argparse.ArgumentParser(description=purpose)
     arguments.add_argument("--source", type=Path, required=True, help="the checkout of sd-scripts")
     arguments.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("scripts", nargs="+", metavar="SCRIPT", help="such as train_network.py")
@@ -92,9 +93,9 @@ def main() -> None:
 
     torchvision_ops.install()
     enter(given.source.resolve())
-    options_by_script = {script: options_of(script) for script in given.scripts}
-    out_path.write_text(json.dumps(options_by_script, indent=1) + "\n", encoding="utf-8")
+    of_script = {script: describe(script) for script in given.scripts}
+    out_path.write_text(json.dumps(of_script, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write_of_scripts(options_of, __doc__)
