@@ -40,7 +40,7 @@ FORMS: dict[str, list[str]] = {
     "face_crop_aug_range": ["1.0,2.0", "2.0,4.0"],
 }
 # Files that are not there are refused long before; what a training does not write is written elsewhere.
-RENDERED = ("logging_dir", "lr_warmup_steps", "sample_prompts")
+RENDERED = ("logging_dir", "lr_decay_steps", "lr_warmup_steps", "sample_prompts")
 
 
 @dataclass
@@ -139,7 +139,9 @@ def test_a_preset_comes_out_as_it_was_meant(reader: Reader, tmp_path: Path, pres
     made, read = rendered(reader, judged.settings, judged.plan, tmp_path / "run")
     assert_as_meant(judged.settings, made, read)
     for option, entry in read_preset(preset).options.items():
-        if not isinstance(entry.value, dict):
+        if option == "lr_warmup_steps" and isinstance(entry.value, float):
+            assert read["options"][option] == int(entry.value * judged.plan.total_steps)
+        elif not isinstance(entry.value, dict):
             assert read["options"][option] == entry.value
 
 
