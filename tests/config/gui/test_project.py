@@ -59,7 +59,8 @@ def test_a_clone_of_the_template_opens_as_it_is(odd_path: Path, stand_in: StandI
     plan = kohyatpl("plan", root, "--json").envelope["data"]
     assert (plan["train_images"], plan["reg_images"], plan["epochs"]) == (2, 2, 1)
     options = kohyatpl("render", root, "--json").envelope["data"]["options"]
-    assert (options["lr_warmup_steps"], options["max_train_epochs"]) == (0.1, 1)
+    steps = int(0.1 * plan["total_steps"])  # the share as the plan has it
+    assert (options["lr_warmup_steps"], options["max_train_epochs"]) == (steps, 1)
     assert Path(options["output_dir"]) == root / "output"
     assert not {"max_resolution", "epoch", "lr_warmup", "use_8bit_adam", "model_list"} & options.keys()
 
