@@ -83,11 +83,16 @@ def _int(value: Any) -> int | None:
         return value
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value)
-    number = _float(value)
+    number = number_of(value)
     return int(number) if number is not None and number.is_integer() else None
 
 
-def _float(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """Returns the number that a value stands for, None where it is none or not finite; text boxes hold texts.
+
+    >>> number_of("10"), number_of(64.0), number_of(""), number_of(True)
+    (10.0, 64.0, None, None)
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -102,7 +107,7 @@ def _int_or_float(value: Any) -> int | float | None:
     whole = _int(value)
     if whole is not None:
         return whole
-    share = _float(value)
+    share = number_of(value)
     return share if share is not None and 0.0 <= share < 1.0 else None
 
 
@@ -110,7 +115,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_CONVERTERS = {None: _flag, "int": _int, "float": _float, "int_or_float": _int_or_float, "str": _text, "path": _text}
+_CONVERTERS = {None: _flag, "int": _int, "float": number_of, "int_or_float": _int_or_float, "str": _text, "path": _text}
 
 
 def _type_fix(option: Option, value: Any) -> str:

@@ -11,8 +11,8 @@ from loratpl.config.gui.keys import GUI_KEYS
 from loratpl.config.gui.network import NETWORKS, UNTOUCHED, Network, items_of, network_of
 from loratpl.config.gui.parameters import Refused, options_in
 from loratpl.config.gui.rows_families import BOXES
-from loratpl.config.gui.values import number_of, shown
-from loratpl.config.options import nearest
+from loratpl.config.gui.values import shown
+from loratpl.config.options import nearest, number_of
 from loratpl.trainer.manifest import BASE_SCRIPT, load_manifest
 
 _RATES = ("text_encoder_lr", "unet_lr")

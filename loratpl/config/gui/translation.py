@@ -22,7 +22,8 @@ from loratpl.config.gui.draft import Draft, Mapped
 from loratpl.config.gui.key import GuiKey
 from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys, option_names, second_generation_keys
 from loratpl.config.gui.rows_families import BOXES
-from loratpl.config.gui.values import Instead, number_of, shown
+from loratpl.config.gui.values import Instead, shown
+from loratpl.config.options import number_of
 from loratpl.config.reading import RawConfig
 from loratpl.config.setting import COMMAND_LINE, Setting
 from loratpl.errors import Problem

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loratpl.config.options import ValueRefusedError
+from loratpl.config.options import ValueRefusedError, number_of
 
 MAX_THREADS = 1024
 MAX_PROCESSES = 64
@@ -23,21 +23,6 @@ class Instead:
 
     becomes: str
     value: Any
-
-
-def number_of(value: Any) -> float | None:
-    """Returns the number that a value of the GUI stands for, None where it is none; its text boxes hold texts.
-
-    >>> number_of("10"), number_of(64.0), number_of(""), number_of(True)
-    (10.0, 64.0, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def as_written(value: Any) -> Any:
