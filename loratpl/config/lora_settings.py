@@ -17,8 +17,7 @@ from typing import Any
 from loratpl.config.defaults import defaults_of
 from loratpl.config.families import DEFAULT_FAMILY, FAMILIES
 from loratpl.config.gui.draft import Mapped
-from loratpl.config.gui.values import number_of
-from loratpl.config.options import ValueRefusedError, convert
+from loratpl.config.options import ValueRefusedError, convert, number_of
 from loratpl.errors import ConfigError, Problem
 from loratpl.trainer.manifest import Manifest, load_manifest
 from loratpl.weights import WeightsFile

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loratpl.config.gui.values import number_of
+from loratpl.config.options import number_of
 
 SD_FAMILIES = ("sd15", "sd2", "sdxl")
 LORAPLUS = ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio")
