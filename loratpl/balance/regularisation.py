@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from loratpl.balance.counting import CountedFolder
-from loratpl.balance.weights import config_keys, refuse_unknown
+from loratpl.balance.named import Named, config_keys
+from loratpl.balance.weights import refuse_unknown
 from loratpl.config.block import BLOCK_KEY, Block
 from loratpl.errors import Problem, UsageError
 from loratpl.project import ProjectPaths
@@ -54,23 +56,50 @@ def match_classes(
         return Matches({}, ())
     refuse_unknown(training, [concept for _, concept in wanted], "match")
     _refuse_unknown_classes(reg, [name for name, _ in wanted])
-    problems: list[Problem] = []
-    concepts_of_class: dict[tuple[str, ...], list[CountedFolder]] = {}
-    for item, keys in config_keys(training, block).items():
-        asked = [name for name, concept in wanted if concept in item.names]
-        key, configured = next(((k, block.concepts[k].match) for k in keys if block.concepts[k].match), (None, None))
-        if not asked and configured is not None and not any(_is_called(folder, configured) for folder in reg):
-            problems.append(_no_such_class(key, configured))
-            configured = None
-        name = asked[-1] if asked else configured
-        found = next((words(f.class_tokens) for f in reg if _is_called(f, name)), ()) if name else _by_words(item, reg)
-        if found:
-            concepts_of_class.setdefault(found, []).append(item)
-    if not concepts_of_class and len({words(folder.class_tokens) for folder in reg}) == 1:
-        return Matches(dict.fromkeys(reg, tuple(training)), tuple(problems))
-    concepts_of = {folder: tuple(concepts_of_class.get(words(folder.class_tokens), ())) for folder in reg}
-    problems += (_unmatched(project, folder) for folder in reg if not concepts_of[folder])
+    problems = list(_unknown_matches(training, reg, block, [concept for _, concept in wanted]))
+    found = concepts_of_classes(training, reg, block, wanted)
+    problems += (_unmatched(project, folder) for folder in reg if not found[folder.folder])
+    by_folder = {item.folder: item for item in training}
+    concepts_of = {folder: tuple(by_folder[path] for path in found[folder.folder]) for folder in reg}
     return Matches(concepts_of, tuple(problems))
+
+
+def concepts_of_classes(
+    training: Sequence[Named], reg: Sequence[Named], block: Block, wanted: Sequence[tuple[str, str]] = ()
+) -> dict[Path, tuple[Path, ...]]:
+    """Returns the concepts' folders of each regularisation folder; the arguments are those of `match_classes`."""
+    concepts_of_class: dict[tuple[str, ...], list[Path]] = {}
+    keys = config_keys(training, block.concepts)
+    for item in training:
+        asked = [name for name, concept in wanted if concept in item.names]
+        configured = [match for key in keys[item.folder] if (match := block.concepts[key].match)][:1]
+        name = next(iter((*asked[::-1], *(match for match in configured if _is_class(reg, match)))), None)
+        if name:
+            found = next((words(folder.class_tokens) for folder in reg if _is_called(folder, name)), ())
+        else:
+            found = _by_words(item, reg)
+        if found:
+            concepts_of_class.setdefault(found, []).append(item.folder)
+    if not concepts_of_class and len({words(folder.class_tokens) for folder in reg}) == 1:
+        return {folder.folder: tuple(item.folder for item in training) for folder in reg}
+    return {folder.folder: tuple(concepts_of_class.get(words(folder.class_tokens), ())) for folder in reg}
+
+
+def _unknown_matches(
+    training: Sequence[Named], reg: Sequence[Named], block: Block, asked: Sequence[str]
+) -> Iterator[Problem]:
+    keys = config_keys(training, block.concepts)
+    for item in training:
+        if any(concept in item.names for concept in asked):
+            continue
+        key = next((key for key in keys[item.folder] if block.concepts[key].match), None)
+        match = block.concepts[key].match if key is not None else None
+        if match and not _is_class(reg, match):
+            yield _no_such_class(key, match)
+
+
+def _is_class(reg: Sequence[Named], name: str) -> bool:
+    return any(_is_called(folder, name) for folder in reg)
 
 
 def words(class_tokens: str) -> tuple[str, ...]:
@@ -82,13 +111,13 @@ def words(class_tokens: str) -> tuple[str, ...]:
     return tuple(re.split(r"[\s_,]+", unicodedata.normalize("NFC", class_tokens).casefold().strip(" _,")))
 
 
-def _by_words(item: CountedFolder, reg: Sequence[CountedFolder]) -> tuple[str, ...]:
+def _by_words(item: Named, reg: Sequence[Named]) -> tuple[str, ...]:
     tokens = words(item.class_tokens)
     ends = (words(folder.class_tokens) for folder in reg)
     return max((end for end in ends if any(end) and tokens[-len(end) :] == end), key=len, default=())
 
 
-def _is_called(folder: CountedFolder, name: str) -> bool:
+def _is_called(folder: Named, name: str) -> bool:
     return name == folder.folder.name or words(name) == words(folder.class_tokens)
 
 

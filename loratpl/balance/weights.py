@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from loratpl.balance.counting import CountedFolder
+from loratpl.balance.named import config_keys
 from loratpl.config.block import BLOCK_KEY, Block
-from loratpl.dataset.scan import parse_folder_name
 from loratpl.errors import Problem, UsageError
 from loratpl.project import ProjectPaths
 
@@ -45,13 +46,13 @@ def find_weights(
         UsageError: A weight of the command line is of no concept.
     """
     refuse_unknown(training, wanted, "weight")
-    keys = config_keys(training, block)
+    keys = config_keys(training, block.concepts)
     count_of = Counter(item.class_tokens for item in training)
     problems = [*_unknown(training, block, keys), *_twins(project, training)]
     of: dict[CountedFolder, float] = {}
     new: dict[str, float] = {}
     for item in training:
-        weighing = [key for key in keys[item] if "weight" in block.concepts[key].model_fields_set]
+        weighing = [key for key in keys[item.folder] if "weight" in block.concepts[key].model_fields_set]
         configured = [block.concepts[key].weight for key in weighing]
         asked = next((wanted[name] for name in item.names if name in wanted), None)
         found = [weight for weight in (asked, item.weight, *configured) if weight is not None]
@@ -78,32 +79,10 @@ def refuse_unknown(training: Sequence[CountedFolder], names: Mapping[str, object
         raise UsageError(*unknown)
 
 
-def config_keys(training: Sequence[CountedFolder], block: Block) -> dict[CountedFolder, tuple[str, ...]]:
-    """Returns the keys under which the config speaks of each concept: mostly one or none.
-
-    A key that is a folder's whole name goes on to mean that concept when its repeats have changed, as long as no other
-    folder has its class tokens.
-    """
-    count_of = Counter(item.class_tokens for item in training)
-    whole_names: dict[str, list[str]] = {}
-    for name in block.concepts:
-        parsed = parse_folder_name(name)
-        if parsed is not None:
-            whole_names.setdefault(parsed[1], []).append(name)
-    found: dict[CountedFolder, tuple[str, ...]] = {}
-    for item in training:
-        older = whole_names.get(item.class_tokens, []) if count_of[item.class_tokens] == 1 else []
-        names = dict.fromkeys((*item.names, *older))
-        found[item] = tuple(name for name in names if name in block.concepts)
-    return found
-
-
-def _unknown(
-    training: Sequence[CountedFolder], block: Block, keys: Mapping[CountedFolder, Iterable[str]]
-) -> Iterator[Problem]:
-    known = {name for item in training for name in (*item.names, *keys[item])}
-    for name in block.concepts:
-        if name not in known:
+def _unknown(training: Sequence[CountedFolder], block: Block, keys: Mapping[Path, Iterable[str]]) -> Iterator[Problem]:
+    known = {name for item in training for name in (*item.names, *keys[item.folder])}
+    for name, concept in block.concepts.items():
+        if name not in known and not concept.is_for_trainer_alone:
             yield Problem(
                 "config.concept.unknown",
                 f"The config has settings for a concept {name!r}, and no folder is called that.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 BLOCK_KEY = "kohyatpl"
@@ -49,9 +51,12 @@ class Balance(BaseModel):
 
 
 class ConceptSettings(BaseModel):
-    """What is wanted of one concept, by its class tokens or its folder's whole name."""
+    """What is wanted of one concept, by its class tokens or its folder's whole name.
 
-    model_config = _STRICT
+    Beside these fields it may hold options of the trainer, those of config/parts.py; they are judged there.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     weight: float = Field(
         default=1.0, ge=MIN_WEIGHT, le=MAX_WEIGHT, description="Its views, as a multiple of the other concepts'."
@@ -61,6 +66,11 @@ class ConceptSettings(BaseModel):
         min_length=1,
         description="The class of regularisation images that it belongs to, where its name does not end with it.",
     )
+
+    @property
+    def is_for_trainer_alone(self) -> bool:
+        """Whether it holds options of the trainer, and nothing that balancing asks for."""
+        return bool(self.model_extra) and not self.model_fields_set & set(ConceptSettings.model_fields)
 
 
 class Block(BaseModel):
@@ -73,6 +83,10 @@ class Block(BaseModel):
     balance: Balance = Balance()
     concepts: dict[str, ConceptSettings] = Field(
         default={}, description="Settings of single concepts, by class tokens or folder name."
+    )
+    datasets: list[dict[str, Any]] = Field(
+        default=[],
+        description="Each picture is trained once in every one of these, with its resolution, batch size and buckets.",
     )
 
     @field_validator("env")

@@ -18,6 +18,7 @@ from loratpl.config.families import FAMILIES
 from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys
 from loratpl.config.gui.translation import LOST_PREFIXES
 from loratpl.config.options import TYPE_NAMES
+from loratpl.config.parts import DATASET_OPTIONS, SUBSET_OPTIONS
 from loratpl.config.presets import PRESET_KEY, preset_names
 from loratpl.config.settings import CAN_BE_OFF, RESERVED
 from loratpl.trainer.manifest import Manifest, Option, load_manifest
@@ -56,7 +57,9 @@ def config_schema(family: str | None = None, manifest: Manifest | None = None) -
     manifest = manifest or load_manifest()
     families = tuple(FAMILIES) if family is None else (family,)
     own, definitions = _own_properties(families)
-    properties = {**own, **_options(families, manifest)}
+    options = _options(families, manifest)
+    properties = {**own, **options}
+    _add_parts(definitions, options)
     gui = gui_only_keys()
     return {
         "$schema": DRAFT,
@@ -112,6 +115,24 @@ def _own_properties(families: Iterable[str]) -> tuple[dict[str, Any], dict[str, 
         BLOCK_KEY: {"anyOf": [{"$ref": f"{_DEFS}Block"}, {"type": "null"}]},
     }
     return own, definitions
+
+
+def _add_parts(definitions: dict[str, Any], options: Mapping[str, Any]) -> None:
+    """Adds the options of the trainer that a concept or a dataset may have of its own."""
+    parts = {name: _without_default(options[name]) for name in (*DATASET_OPTIONS, *SUBSET_OPTIONS) if name in options}
+    concept = definitions["ConceptSettings"]
+    concept["properties"] |= parts
+    concept["additionalProperties"] = False
+    definitions["Block"]["properties"]["datasets"]["items"] = {
+        "type": "object",
+        "properties": {name: parts[name] for name in DATASET_OPTIONS if name in parts},
+        "additionalProperties": False,
+    }
+
+
+def _without_default(option: Mapping[str, Any]) -> dict[str, Any]:
+    """A default is of the whole training: what a part leaves out is as it is there."""
+    return {key: value for key, value in option.items() if key != "default"}
 
 
 def _options(families: Iterable[str], manifest: Manifest) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from loratpl.config.gui.translation import translate
 from loratpl.config.machine import Machine, this_machine
 from loratpl.config.models import model_problems
 from loratpl.config.options import ValueRefusedError, convert, explain_unknown
+from loratpl.config.parts import Part, concept_parts, dataset_parts
 from loratpl.config.paths import beside_config, resolved
 from loratpl.config.presets import PRESET_KEY, choose_preset, preset_options
 from loratpl.config.reading import RawConfig
@@ -58,6 +59,8 @@ class Settings:
         base_dir: What relative paths count from.
         secrets: Keys and tokens, by the environment variable that hands them on; they are in neither of the others.
         preset: The one that the config names, "" for none.
+        datasets: Options of each of `kohyatpl.datasets`.
+        concepts: Options of single concepts, by what the config calls them.
     """
 
     family: Family
@@ -67,6 +70,8 @@ class Settings:
     base_dir: Path
     secrets: Mapping[str, Setting] = field(default_factory=dict, repr=False)
     preset: str = ""
+    datasets: tuple[Part, ...] = ()
+    concepts: Mapping[str, Part] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         """Returns an option's value, None where it is unset."""
@@ -85,6 +90,23 @@ class Settings:
         One that is unset is the system's null device, in which nothing lies.
         """
         return self.base_dir / (os.devnull if self[name] is None else str(self[name]))
+
+    def with_options(self, part: Part) -> Settings:
+        """Returns the settings as they are for a part of the pictures that has options of its own."""
+        if not part:
+            return self
+        options = {**self.options, **part}
+        if "caption_extension" in part:
+            options.pop("caption_extention", None)
+        return replace(self, options=MappingProxyType(options))
+
+    def variants(self) -> Iterator[Settings]:
+        """Yields the settings of the whole training, then those of every dataset and concept that has its own."""
+        yield self
+        for dataset in self.datasets or ({},):
+            for concept in {"": {}, **self.concepts}.values():
+                if dataset or concept:
+                    yield self.with_options({**dataset, **concept})
 
     def secret_env(self) -> dict[str, str]:
         """Returns the secrets as the trainer's environment takes them; nothing of it may be written down."""
@@ -165,6 +187,7 @@ def resolve(
         elif name == "reg_data_dir":  # the one folder that a project may do without
             options[name] = Setting(None, DEFAULT, entries[name].where)
     block = _block(entries.get(BLOCK_KEY), raw, problems)
+    parts = (block, entries.get(BLOCK_KEY), raw, manifest.options_of[family.script], problems)
     secrets = secrets_in(options, block.env, entries.get(BLOCK_KEY))
     shown = {name: setting for name, setting in sorted(options.items()) if name not in SECRET_OPTIONS}
     env = {name: value for name, value in block.env.items() if not is_secret(name, value)}
@@ -176,6 +199,8 @@ def resolve(
         base_dir,
         MappingProxyType(secrets),
         "" if chosen.preset is None else chosen.preset.name,
+        dataset_parts(*parts),
+        concept_parts(*parts),
     )
     settings = _with_resolved_paths(settings, problems)
     problems.extend(model_problems(settings))

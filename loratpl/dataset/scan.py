@@ -8,10 +8,11 @@ files at its top level whose extension is all lower or all upper case.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loratpl.dataset.latent_caches import FoundCache, find_caches
 from loratpl.dataset.probe import UNREADABLE, image_size
 
 # What people take for pictures; those that the trainer does not read are left out in silence.
@@ -39,11 +40,25 @@ IMAGE_EXTENSIONS = frozenset((*_LOWER, *(suffix.upper() for suffix in _LOWER)))
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture and its size in pixels; (0, 0) where no reader can open it."""
+    """One picture.
+
+    Attributes:
+        path: Its file.
+        width_px, height_px: As its header says; (0, 0) where no reader can open it.
+        cache: The latent cache that the trainer takes for its own.
+    """
 
     path: Path
     width_px: int
     height_px: int
+    cache: FoundCache | None = None
+
+    @property
+    def trained_px(self) -> tuple[int, int]:
+        """The (width, height) that the trainer goes by: of the cache's name, where there is a cache."""
+        if self.cache is not None and self.cache.size_px is not None:
+            return self.cache.size_px
+        return self.width_px, self.height_px
 
     @property
     def is_readable(self) -> bool:
@@ -70,6 +85,11 @@ class Concept:
     is_reg: bool
     pictures: tuple[Picture, ...]
     left_out: tuple[Path, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What a config may call it, the exact name first."""
+        return self.folder.name, self.class_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +146,20 @@ def parse_folder_name(name: str) -> tuple[int, str] | None:
         return None
 
 
-def scan(image_dir: Path, reg_dir: Path | None) -> Dataset:
-    """Returns what the trainer would train on; a folder that does not exist holds nothing."""
-    found = [*_scan_parent(image_dir, is_reg=False), *(_scan_parent(reg_dir, is_reg=True) if reg_dir else ())]
+def scan(
+    image_dir: Path, reg_dir: Path | None, *, cache_suffix: str | None = None, in_disk_order: bool = False
+) -> Dataset:
+    """Returns what the trainer would train on; a folder that does not exist holds nothing.
+
+    Args:
+        image_dir: Holds a folder for each concept.
+        reg_dir: Holds the folders of regularisation images.
+        cache_suffix: Of the family's latent caches; without it none is looked for.
+        in_disk_order: Folders come as the system lists them, which is what the trainer does where it is given the
+            two folders rather than a dataset file of ours. It decides which regularisation images are repeated.
+    """
+    look = _Look(cache_suffix, in_disk_order)
+    found = [*look.into(image_dir, is_reg=False), *(look.into(reg_dir, is_reg=True) if reg_dir else ())]
     return Dataset(
         image_dir,
         reg_dir,
@@ -137,33 +168,52 @@ def scan(image_dir: Path, reg_dir: Path | None) -> Dataset:
     )
 
 
-def _scan_parent(parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFolder]:
-    if not parent.is_dir():
-        return
-    for folder in sorted(entry for entry in parent.iterdir() if entry.is_dir()):
-        if folder.name.startswith("."):
-            continue
-        paths, left_out = list(picture_paths(folder)), tuple(_left_out_paths(folder))
-        count = len(paths) + len(left_out)
-        name = folder.name
-        parsed = parse_folder_name(name)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How folders are looked at."""
+
+    cache_suffix: str | None
+    in_disk_order: bool
+
+    def into(self, parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFolder]:
+        if not parent.is_dir():
+            return
+        folders = [entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        for folder in folders if self.in_disk_order else sorted(folders):
+            yield self._at(folder, is_reg=is_reg)
+
+    def _at(self, folder: Path, *, is_reg: bool) -> Concept | IgnoredFolder:
+        names = _names(folder)
+        left_out = tuple(folder / name for name in sorted(names) if is_left_out_name(name))
+        count = sum(map(is_picture_name, names)) + len(left_out)
+        parsed = parse_folder_name(folder.name)
         if parsed is None:
             reason = "its name does not start with a number and an underscore"
-            yield IgnoredFolder(folder, count, reason, f"1_{name}")
-        elif parsed[0] < 1:
-            yield IgnoredFolder(folder, count, f"its repeats are {parsed[0]}", f"1_{parsed[1]}")
-        elif not paths:
-            yield IgnoredFolder(folder, count, "it holds no picture that the trainer reads", name)
-        else:
-            pictures = tuple(Picture(path, *image_size(path)) for path in paths)
-            yield Concept(folder, parsed[0], parsed[1], is_reg, pictures, left_out)
+            return IgnoredFolder(folder, count, reason, f"1_{folder.name}")
+        if parsed[0] < 1:
+            return IgnoredFolder(folder, count, f"its repeats are {parsed[0]}", f"1_{parsed[1]}")
+        if count == len(left_out):
+            return IgnoredFolder(folder, count, "it holds no picture that the trainer reads", folder.name)
+        found = _pictures(folder, names, self.cache_suffix)
+        return Concept(folder, parsed[0], parsed[1], is_reg, found, left_out)
 
 
 def picture_paths(folder: Path) -> Iterator[Path]:
     """Yields the files of a folder that the trainer takes for pictures, sorted by path as text."""
-    for name in _names(folder):
+    for name in sorted(_names(folder)):
         if is_picture_name(name):
             yield folder / name
+
+
+def pictures_of(folder: Path, cache_suffix: str | None = None) -> tuple[Picture, ...]:
+    """Returns the files of a folder that the trainer takes for pictures, sorted by path as text; as `scan`."""
+    return _pictures(folder, _names(folder), cache_suffix)
+
+
+def _pictures(folder: Path, names: Sequence[str], cache_suffix: str | None) -> tuple[Picture, ...]:
+    pictures = sorted(name for name in names if is_picture_name(name))
+    caches = find_caches(folder, names, pictures, cache_suffix) if cache_suffix else {}
+    return tuple(Picture(folder / name, *image_size(folder / name), cache=caches.get(name)) for name in pictures)
 
 
 def is_picture_name(name: str) -> bool:
@@ -187,15 +237,10 @@ def is_left_out_name(name: str) -> bool:
     return suffix.lower() in _PICTURE_LIKE and suffix not in IMAGE_EXTENSIONS
 
 
-def _left_out_paths(folder: Path) -> Iterator[Path]:
-    for name in _names(folder):
-        if is_left_out_name(name):
-            yield folder / name
-
-
 def _names(folder: Path) -> list[str]:
+    """In the order of the disk: it decides which of several caches of a picture the trainer finds."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        return [entry.name for entry in entries if not entry.name.startswith(".")]
 
 
 def _suffix(name: str) -> str:

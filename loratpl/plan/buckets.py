@@ -7,6 +7,7 @@ All sizes are (width, height) in pixels.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 Size = tuple[int, int]
@@ -63,12 +64,43 @@ def check_rules(rules: BucketRules, family_step_px: int) -> BucketRules:
     return BucketRules(rules.resolution, True, min_px, max_px, rules.step_px, rules.no_upscale)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a picture goes: it is resized, and the middle of it that its bucket holds is trained.
+
+    Attributes:
+        bucket: The bucket's size; never larger than `resized`, but by a rounding pixel.
+        resized: The whole picture's size before it is cropped.
+    """
+
+    bucket: Size
+    resized: Size
+
+    @property
+    def kept(self) -> float:
+        """The share of the picture's area that is trained, 0 to 1; the rest is cropped away."""
+        return min(self.bucket[0] / self.resized[0], 1.0) * min(self.bucket[1] / self.resized[1], 1.0)
+
+    def scale_of(self, size: Size) -> float:
+        """Returns how much larger a picture of this size becomes: above 1 it is upscaled."""
+        return max(self.resized[0] / size[0], self.resized[1] / size[1])
+
+
 class Buckets:
     """Chooses the bucket of each picture; `rules` must have passed `check_rules`."""
 
     def __init__(self, rules: BucketRules) -> None:
         self._rules = rules
-        self._sizes = bucket_sizes(rules) if rules.enabled and not rules.no_upscale else []
+        sizes = [rules.resolution]
+        if rules.enabled:
+            sizes = [] if rules.no_upscale else bucket_sizes(rules)
+        self._sizes = frozenset(sizes)
+        first: dict[float, Size] = {}
+        for size in sizes:
+            first.setdefault(size[0] / size[1], size)  # of two buckets alike the trainer takes the first
+        self._ratios = sorted(first)
+        self._by_ratio = [first[ratio] for ratio in self._ratios]
+        self._order = {size: index for index, size in enumerate(sizes)}
         self._known: dict[Size, Size] = {}
 
     def of(self, size: Size) -> Size:
@@ -77,19 +109,39 @@ class Buckets:
         Raises:
             BucketError: The picture is too narrow for any bucket.
         """
-        if size not in self._known:
-            self._known[size] = self._choose(size)
-        return self._known[size]
+        bucket = self._known.get(size)
+        if bucket is None:
+            bucket = self._known[size] = self._choose(size)
+        return bucket
+
+    def place(self, size: Size) -> Placement:
+        """Returns the bucket of a picture of that size, and what size it is given before it is cropped to it.
+
+        Raises:
+            BucketError: The picture is too narrow for any bucket.
+        """
+        bucket = self.of(size)
+        if self._rules.enabled and self._rules.no_upscale:
+            return Placement(bucket, self._shrunk(size))
+        width, height = size
+        scale = bucket[1] / height if width / height > bucket[0] / bucket[1] else bucket[0] / width
+        return Placement(bucket, (int(width * scale + 0.5), int(height * scale + 0.5)))
 
     def _choose(self, size: Size) -> Size:
-        if not self._rules.enabled:
-            return self._rules.resolution
-        if self._rules.no_upscale:
+        if self._rules.enabled and self._rules.no_upscale:
             return self._without_upscaling(size)
         if size in self._sizes:
             return size
         ratio = size[0] / size[1]
-        return min(self._sizes, key=lambda bucket: abs(bucket[0] / bucket[1] - ratio))
+        above = bisect_left(self._ratios, ratio)
+        if above == len(self._ratios):
+            return self._by_ratio[-1]
+        if above == 0:
+            return self._by_ratio[0]
+        lower, upper = ratio - self._ratios[above - 1], self._ratios[above] - ratio
+        if lower != upper:
+            return self._by_ratio[above - 1 if lower < upper else above]
+        return min(self._by_ratio[above - 1 : above + 1], key=self._order.__getitem__)
 
     def _without_upscaling(self, size: Size) -> Size:
         step = self._rules.step_px

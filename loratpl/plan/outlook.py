@@ -8,8 +8,8 @@ from typing import Any
 
 from loratpl.balance.folders import BalancedFolder
 from loratpl.config.settings import Settings
-from loratpl.dataset.probe import UNREADABLE, image_size
-from loratpl.dataset.scan import Concept, Dataset, Picture, picture_paths
+from loratpl.dataset.latent_caches import latent_cache_of
+from loratpl.dataset.scan import Concept, Dataset, pictures_of
 from loratpl.errors import KohyatplError, raise_errors
 from loratpl.plan.planner import make_plan
 from loratpl.plan.preconditions import plan_problems
@@ -54,9 +54,10 @@ def look_ahead(folders: Sequence[BalancedFolder], settings: Settings) -> Outlook
     batch_size: int = settings["train_batch_size"]
     used = _reg_views(train_views, reg)
     unknown = Outlook(batch_size, None, None, train_views, used)
+    is_one_dataset = not settings.datasets and not any(settings.concepts.values())
     try:
         raise_errors(plan_problems(settings))
-        if batch_size == 1 and not settings["validation_split"]:
+        if is_one_dataset and batch_size == 1 and not settings["validation_split"]:
             return _outlook(settings, train_views, train_views + sum(used.values()), used)
         dataset = _dataset(ordered, settings)
         if not all(picture.is_readable for concept in dataset.concepts for picture in concept.pictures):
@@ -64,7 +65,8 @@ def look_ahead(folders: Sequence[BalancedFolder], settings: Settings) -> Outlook
         plan = make_plan(dataset, settings)
     except KohyatplError:  # `check` says which settings or pictures they are
         return unknown
-    return _outlook(settings, plan.train_images, plan.batches_per_epoch, _reg_views(plan.train_images, reg))
+    used = {concept.folder: concept.views for concept in plan.concepts if concept.is_reg}
+    return _outlook(settings, plan.train_images, plan.batches_per_epoch, used)
 
 
 def _outlook(settings: Settings, train_views: int, batches: int, reg_views: dict[str, int]) -> Outlook:
@@ -91,10 +93,7 @@ def _dataset(folders: Sequence[BalancedFolder], settings: Settings) -> Dataset:
             repeats=item.repeats,
             class_tokens=item.class_tokens,
             is_reg=item.is_reg,
-            pictures=tuple(
-                Picture(path, *(UNREADABLE if path.is_dir() else image_size(path)))
-                for path in picture_paths(item.folder)
-            ),
+            pictures=pictures_of(item.folder, latent_cache_of(settings.family.name).suffix),
         )
         for item in folders
     )

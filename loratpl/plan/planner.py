@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from loratpl.config.settings import Settings
-from loratpl.dataset.scan import Dataset, Picture
+from loratpl.dataset.scan import Concept, Dataset, Picture
 from loratpl.errors import Problem, ProjectError, raise_errors
-from loratpl.plan.buckets import BucketError, Buckets, Size
+from loratpl.plan.buckets import BucketError, BucketRules, Buckets, Placement, Size
+from loratpl.plan.datasets import DatasetSpec, datasets_of
 from loratpl.plan.preconditions import bucket_rules, plan_problems
 from loratpl.plan.steps import batches_per_epoch, regularisation_views, schedule
 
@@ -28,12 +29,81 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class PlannedConcept:
-    """A folder as it will be trained."""
+    """A folder as it will be trained.
+
+    Attributes:
+        folder: Its name.
+        images: Pictures in it, those of the validation among them.
+        repeats: As its name says.
+        is_reg: Whether it holds regularisation images.
+        views: How often its pictures are seen per epoch, over all datasets.
+    """
 
     folder: str
     images: int
     repeats: int
     is_reg: bool
+    views: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedView:
+    """One picture in one dataset.
+
+    Attributes:
+        picture: The picture.
+        concept: Its folder.
+        views: How often it is seen per epoch.
+        placement: Its bucket, and what it is resized to.
+        is_validation: Whether the loss is measured with it, and nothing learnt.
+    """
+
+    picture: Picture
+    concept: Concept
+    views: int
+    placement: Placement
+    is_validation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDataset:
+    """One of the trainer's datasets, in the trainer's own numbers; as `TrainingPlan`."""
+
+    spec: DatasetSpec
+    rules: BucketRules
+    train_images: int
+    reg_images: int
+    validation_images: int
+    batches_per_epoch: int
+    validation_batches: int
+    buckets: tuple[Bucket, ...]
+
+    @property
+    def batch_size(self) -> int:
+        """Views in a batch; the last one of each bucket may be short."""
+        size: int = self.spec.settings["train_batch_size"]
+        return size
+
+    def views(self) -> Iterator[PlannedView]:
+        """Yields every picture that is used, those of the validation last; made anew each time."""
+        place = Buckets(self.rules).place
+        shares = _Shares(self.spec)
+        for is_validation, views in ((False, shares.views()), (True, shares.validation())):
+            for picture, concept, count in views:
+                yield PlannedView(picture, concept, count, place(picture.trained_px), is_validation)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the dataset as other programs read it."""
+        return {
+            "resolution": list(self.rules.resolution),
+            "batch_size": self.batch_size,
+            "train_images": self.train_images,
+            "reg_images": self.reg_images,
+            "validation_images": self.validation_images,
+            "batches_per_epoch": self.batches_per_epoch,
+            "concepts": [subset.concept.folder.name for subset in self.spec.subsets],
+            "buckets": [_bucket_json(bucket) for bucket in self.buckets],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +112,27 @@ class TrainingPlan:
 
     Attributes:
         dataset: What it was planned for.
-        resolution: The area trained at.
-        train_images, reg_images: With repeats, as the trainer prints them; regularisation images before it evens
-            them out.
+        datasets: Mostly one.
+        train_images, reg_images, validation_images: With repeats, as the trainer prints them; regularisation images
+            before it evens them out.
         batches_per_epoch: Over all processes.
         processes: How many train side by side.
-        buckets: With repeats, sorted by size.
+        accumulation: Batches of each process to a step.
+        buckets: With repeats, sorted by size, over all datasets.
+        concepts: In the order of `dataset.concepts`.
     """
 
     dataset: Dataset
-    resolution: Size
+    datasets: tuple[PlannedDataset, ...]
     train_images: int
     reg_images: int
+    validation_images: int
     batches_per_epoch: int
     steps_per_epoch: int
     epochs: int
     total_steps: int
     processes: int
+    accumulation: int
     buckets: tuple[Bucket, ...]
     concepts: tuple[PlannedConcept, ...]
 
@@ -67,16 +141,19 @@ class TrainingPlan:
         return {
             "train_images": self.train_images,
             "reg_images": self.reg_images,
+            "validation_images": self.validation_images,
             "batches_per_epoch": self.batches_per_epoch,
             "steps_per_epoch": self.steps_per_epoch,
             "epochs": self.epochs,
             "total_steps": self.total_steps,
             "processes": self.processes,
-            "buckets": [{"width": b.width, "height": b.height, "images": b.images} for b in self.buckets],
+            "gradient_accumulation_steps": self.accumulation,
+            "buckets": [_bucket_json(bucket) for bucket in self.buckets],
             "concepts": [
-                {"folder": c.folder, "images": c.images, "repeats": c.repeats, "is_reg": c.is_reg}
+                {"folder": c.folder, "images": c.images, "repeats": c.repeats, "is_reg": c.is_reg, "views": c.views}
                 for c in self.concepts
             ],
+            "datasets": [dataset.as_json() for dataset in self.datasets],
         }
 
 
@@ -93,61 +170,123 @@ def make_plan(dataset: Dataset, settings: Settings, processes: int | None = None
         ProjectError: The settings and the pictures do not go together.
     """
     raise_errors(plan_problems(settings))
-    rules = bucket_rules(settings)
-    views = _views(dataset, settings)
-    bucket_of = Buckets(rules).of
-    counts: Counter[Size] = Counter()
-    try:
-        for picture, count in views:
-            counts[bucket_of((picture.width_px, picture.height_px))] += count
-    except BucketError as error:
-        raise ProjectError(
-            Problem(
-                "plan.buckets",
-                f"The buckets cannot be made: {error}.",
-                settings.where("resolution"),
-                "Take the picture out, or correct `resolution` or the bucket settings in the config.",
-            )
-        ) from error
-    batches = batches_per_epoch(counts.values(), settings["train_batch_size"])
+    seen: Counter[Any] = Counter()
+    planned = tuple(_plan_dataset(spec, seen) for spec in datasets_of(dataset, settings))
+    batches = sum(one.batches_per_epoch for one in planned)
     processes = processes or settings.block.launch.processes
+    accumulation = settings["gradient_accumulation_steps"]
     length = schedule(
         batches,
         processes=processes,
-        accumulation=settings["gradient_accumulation_steps"],
+        accumulation=accumulation,
         max_epochs=settings["max_train_epochs"],
         max_steps=settings["max_train_steps"],
     )
-    split = settings["validation_split"] or 0.0
+    buckets: Counter[Size] = Counter()
+    for one in planned:
+        buckets.update({(bucket.width, bucket.height): bucket.images for bucket in one.buckets})
     return TrainingPlan(
         dataset=dataset,
-        resolution=rules.resolution,
-        train_images=sum(c.repeats * len(_train_share(c.pictures, split, settings)) for c in dataset.training),
-        reg_images=sum(c.repeats * len(c.pictures) for c in dataset.regularisation),
+        datasets=planned,
+        train_images=sum(one.train_images for one in planned),
+        reg_images=sum(one.reg_images for one in planned),
+        validation_images=sum(one.validation_images for one in planned),
         batches_per_epoch=batches,
         steps_per_epoch=length.steps_per_epoch,
         epochs=length.epochs,
         total_steps=length.total_steps,
         processes=processes,
-        buckets=tuple(Bucket(*size, count) for size, count in sorted(counts.items())),
-        concepts=tuple(PlannedConcept(c.folder.name, len(c.pictures), c.repeats, c.is_reg) for c in dataset.concepts),
+        accumulation=accumulation,
+        buckets=_sorted(buckets),
+        concepts=tuple(
+            PlannedConcept(c.folder.name, len(c.pictures), c.repeats, c.is_reg, seen[c.folder])
+            for c in dataset.concepts
+        ),
     )
 
 
-def _views(dataset: Dataset, settings: Settings) -> list[tuple[Picture, int]]:
-    """Every picture with how often it is seen per epoch."""
-    split = settings["validation_split"] or 0.0
-    training = [(p, c.repeats) for c in dataset.training for p in _train_share(c.pictures, split, settings)]
-    regularisation = [(p, c.repeats) for c in dataset.regularisation for p in c.pictures]
-    train_views = sum(count for _, count in training)
-    evened = regularisation_views(train_views, [repeats for _, repeats in regularisation])
-    return [*training, *((picture, count) for (picture, _), count in zip(regularisation, evened, strict=True) if count)]
+def _plan_dataset(spec: DatasetSpec, seen: Counter[Any]) -> PlannedDataset:
+    """Adds the views of each folder to `seen`."""
+    rules = bucket_rules(spec.settings)
+    shares = _Shares(spec)
+    size = spec.settings["train_batch_size"]
+    sizes: Counter[Size] = Counter()
+    for picture, concept, count in shares.views():
+        sizes[picture.trained_px] += count
+        seen[concept.folder] += count
+    try:
+        of = Buckets(rules).of
+        buckets: Counter[Size] = Counter()
+        for picture_size, count in sizes.items():
+            buckets[of(picture_size)] += count
+        validation = Counter(of(picture.trained_px) for picture, _, _ in shares.validation())
+    except BucketError as error:
+        raise ProjectError(
+            Problem(
+                "plan.buckets",
+                f"The buckets cannot be made: {error}.",
+                spec.settings.where("resolution"),
+                "Take the picture out, or correct `resolution` or the bucket settings in the config.",
+            )
+        ) from error
+    return PlannedDataset(
+        spec=spec,
+        rules=rules,
+        train_images=shares.train_views,
+        reg_images=sum(concept.repeats * len(concept.pictures) for concept in spec.regularisation),
+        validation_images=validation.total(),
+        batches_per_epoch=batches_per_epoch(buckets.values(), size),
+        validation_batches=batches_per_epoch(validation.values(), size),
+        buckets=_sorted(buckets),
+    )
 
 
-def _train_share(pictures: Sequence[Picture], split: float, settings: Settings) -> Sequence[Picture]:
-    """The pictures left for training; the trainer shuffles with the validation seed and takes the first ones."""
-    if not 0.0 < split <= 1.0:
-        return pictures
-    shuffled = list(pictures)
-    random.Random(settings["validation_seed"]).shuffle(shuffled)  # noqa: S311 - must be what the trainer draws
-    return shuffled[: math.ceil(len(shuffled) * (1 - split))]
+class _Shares:
+    """Which pictures of a dataset are trained how often, and which are kept for the validation."""
+
+    def __init__(self, spec: DatasetSpec) -> None:
+        self._spec = spec
+        self._split: float = spec.settings["validation_split"] or 0.0
+        self._seed: int | None = spec.settings["validation_seed"]
+        self._training = [(concept, self._trained(concept.pictures)) for concept in spec.training]
+        self.train_views = sum(concept.repeats * len(pictures) for concept, pictures in self._training)
+
+    def views(self) -> Iterator[tuple[Picture, Concept, int]]:
+        """Yields each picture that is trained, its folder, and how often it is seen per epoch."""
+        for concept, pictures in self._training:
+            for picture in pictures:
+                yield picture, concept, concept.repeats
+        reg = [(picture, concept) for concept in self._spec.regularisation for picture in concept.pictures]
+        evened = regularisation_views(self.train_views, [concept.repeats for _, concept in reg])
+        for (picture, concept), count in zip(reg, evened, strict=True):
+            if count:
+                yield picture, concept, count
+
+    def validation(self) -> Iterator[tuple[Picture, Concept, int]]:
+        """Yields each picture of the validation; each is seen once, and none is a regularisation image."""
+        if not 0.0 < self._split <= 1.0:
+            return
+        for concept in self._spec.training:
+            shuffled = self._shuffled(concept.pictures)
+            for picture in shuffled[len(shuffled) - round(len(shuffled) * self._split) :]:
+                yield picture, concept, 1
+
+    def _trained(self, pictures: Sequence[Picture]) -> Sequence[Picture]:
+        if self._split <= 0.0:
+            return pictures
+        shuffled = self._shuffled(pictures)
+        return shuffled[: math.ceil(len(shuffled) * (1 - self._split))]
+
+    def _shuffled(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """The trainer shuffles the pictures of each folder with the validation seed."""
+        shuffled = list(pictures)
+        random.Random(self._seed).shuffle(shuffled)  # noqa: S311 - must be what the trainer draws
+        return shuffled
+
+
+def _sorted(buckets: Counter[Size]) -> tuple[Bucket, ...]:
+    return tuple(Bucket(*size, count) for size, count in sorted(buckets.items()))
+
+
+def _bucket_json(bucket: Bucket) -> dict[str, int]:
+    return {"width": bucket.width, "height": bucket.height, "images": bucket.images}

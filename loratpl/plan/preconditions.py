@@ -54,6 +54,10 @@ def bucket_rules(settings: Settings) -> BucketRules:
 
 def plan_problems(settings: Settings) -> Iterator[Problem]:
     """Yields everything in the settings that no plan can be made with, and a warning where two say the same."""
+    yield from dict.fromkeys(problem for variant in settings.variants() for problem in _problems_of(variant))
+
+
+def _problems_of(settings: Settings) -> Iterator[Problem]:
     for name in _AT_LEAST_ONE:
         value = settings[name]
         if value is not None and value < 1:

@@ -14,9 +14,11 @@ from loratpl.config.gui.keys import gui_only_keys
 from loratpl.config.machine import Machine, known_gpu_count, nvidia_gpus
 from loratpl.config.reading import has_known_keys, read_config
 from loratpl.config.settings import OWN_KEYS, Settings, resolve
+from loratpl.dataset.latent_caches import latent_cache_of
 from loratpl.dataset.scan import scan
 from loratpl.errors import Problem, ProjectError, raise_errors
 from loratpl.journal import interrupted
+from loratpl.plan.datasets import part_problems
 from loratpl.plan.planner import TrainingPlan, make_plan
 from loratpl.plan.preconditions import plan_problems
 from loratpl.project import ProjectPaths, find_config
@@ -123,7 +125,11 @@ def judge(
         KohyatplError: There is no config, or it cannot be read at all.
     """
     settings, problems = load_settings(project, config_path, overrides, machine)
-    dataset = scan(settings.path("train_data_dir"), settings.path("reg_data_dir"))
+    dataset = scan(
+        settings.path("train_data_dir"),
+        settings.path("reg_data_dir"),
+        cache_suffix=latent_cache_of(settings.family.name).suffix,
+    )
     count = gpu_count()
     renaming = interrupted(project.journal_path)  # what the folders are called now is not what they shall be called
     found = (
@@ -131,6 +137,7 @@ def judge(
         *problems,
         *find_problems(project, settings, dataset, count, gpus=nvidia_gpus() if count else (), packages=packages()),
         *plan_problems(settings),
+        *part_problems(dataset, settings),
     )
     if any(problem.severity == "error" and not problem.code.startswith(_NO_MATTER_FOR_A_PLAN) for problem in found):
         return Judged(settings, found, None)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from loratpl.config.settings import Settings
-from loratpl.dataset.scan import Concept
 from loratpl.errors import ConfigError, Problem
-from loratpl.plan.planner import TrainingPlan
+from loratpl.plan.datasets import Subset
+from loratpl.plan.planner import PlannedDataset, TrainingPlan
 from loratpl.project import RunPaths
 from loratpl.render.toml_text import NotReadableError, to_toml
 from loratpl.resources import INSIDE_DIR
@@ -24,6 +24,7 @@ _ONLY_IN_DATASET = frozenset({"train_data_dir", "reg_data_dir"})
 # The config may give them as a share of the training; the plan says how many steps that is.
 _SHARES = frozenset({"lr_warmup_steps", "lr_decay_steps"})
 # These go to the dataset file; what is not there falls back to the option of the same name in train.toml.
+_EXTENSION = "caption_extension"
 _DATASET_OPTIONS = ("enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale")
 
 # Below the ports that systems hand out by themselves (Linux 32768, Windows and macOS 49152).
@@ -96,7 +97,7 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
         family=settings.family.name,
         script=settings.family.script,
         options=options,
-        dataset=_dataset(settings, plan),
+        dataset=_datasets(plan),
         argv=(*launcher, *entry, str(script), *files),
         env=_env(settings, plan),
         cwd=trainer.source_dir,
@@ -118,24 +119,35 @@ def _in_steps(value: float, plan: TrainingPlan) -> int:
     return int(value * plan.total_steps * plan.processes) if isinstance(value, float) else value
 
 
-def _dataset(settings: Settings, plan: TrainingPlan) -> dict[str, Any]:
-    dataset = {
-        "resolution": list(plan.resolution),
-        "batch_size": settings["train_batch_size"],
+def _datasets(plan: TrainingPlan) -> dict[str, Any]:
+    return {"datasets": [_dataset(dataset) for dataset in plan.datasets]}
+
+
+def _dataset(dataset: PlannedDataset) -> dict[str, Any]:
+    settings = dataset.spec.settings
+    return {
+        "resolution": list(dataset.rules.resolution),
+        "batch_size": dataset.batch_size,
         **{name: settings[name] for name in _DATASET_OPTIONS if settings[name] is not None},
-        "subsets": [_subset(concept, settings) for concept in plan.dataset.concepts],
+        "subsets": [_subset(subset) for subset in dataset.spec.subsets],
     }
-    return {"datasets": [dataset]}
 
 
-def _subset(concept: Concept, settings: Settings) -> dict[str, Any]:
+def _subset(subset: Subset) -> dict[str, Any]:
+    concept = subset.concept
     return {
         "image_dir": str(concept.folder),
         "num_repeats": concept.repeats,
         "class_tokens": concept.class_tokens,
         "is_reg": concept.is_reg,
-        "caption_extension": settings.caption_extension,
+        "caption_extension": subset.settings.caption_extension,
+        **{name: _in_subset(name, setting.value) for name, setting in subset.own.items() if name != _EXTENSION},
     }
+
+
+def _in_subset(name: str, value: Any) -> Any:
+    """The dataset file takes a list where the option is a text."""
+    return [float(number) for number in value.split(",")] if name == "face_crop_aug_range" else value
 
 
 def _launcher(trainer: TrainerPaths, processes: int, mixed_precision: str, paths: RunPaths) -> list[str]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from loratpl.dataset.scan import Dataset
+from loratpl.dataset.latent_caches import FoundCache
+from loratpl.dataset.scan import Concept, Dataset, Picture
 from loratpl.errors import ConfigError, ProjectError, exit_code_of
+from loratpl.plan.buckets import Size
 from loratpl.plan.planner import Bucket, PlannedConcept, TrainingPlan, make_plan
 from loratpl.plan.preconditions import parse_resolution
+from loratpl.plan.steps import schedule
 from tests.given import refusal, settings_of
 from tests.plan.made import concept, dataset, squares
 
@@ -30,7 +36,7 @@ def test_regularisation_images_are_counted_as_they_are_and_used_as_often_as_need
     assert plan.batches_per_epoch == 20
     assert (plan.steps_per_epoch, plan.epochs, plan.total_steps) == (20, 2, 40)
     assert plan.buckets == (Bucket(512, 512, 15), Bucket(640, 384, 5))
-    assert plan.concepts == (PlannedConcept("2_ohwx cat", 5, 2, False), PlannedConcept("1_cat", 2, 1, True))
+    assert plan.concepts == (PlannedConcept("2_ohwx cat", 5, 2, False, 10), PlannedConcept("1_cat", 2, 1, True, 10))
 
 
 def test_regularisation_images_beyond_the_training_images_are_not_used(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_a_resolution_is_one_side_or_two(tmp_path: Path, text: str, expected: tu
     assert parse_resolution(text) == expected
     values = {"resolution": text, "enable_bucket": False}
     plan = _plan(tmp_path, squares(1), values)
-    assert plan.resolution == expected
+    assert plan.datasets[0].rules.resolution == expected
     assert plan.buckets == (Bucket(*expected, 1),)
 
 
@@ -169,17 +175,165 @@ def test_buckets_that_cannot_be_made_are_a_problem_of_the_plan(
 
 def test_a_plan_as_other_programs_read_it(tmp_path: Path) -> None:
     pictures = dataset(concept(2, SQUARE, WIDE), concept(1, SQUARE, is_reg=True, name="cat"))
+    buckets = [{"width": 512, "height": 512, "images": 6}, {"width": 640, "height": 384, "images": 2}]
     assert _plan(tmp_path, pictures, {"max_train_epochs": 1}).as_json() == {
         "train_images": 4,
         "reg_images": 1,
+        "validation_images": 0,
         "batches_per_epoch": 8,
         "steps_per_epoch": 8,
         "epochs": 1,
         "total_steps": 8,
         "processes": 1,
-        "buckets": [{"width": 512, "height": 512, "images": 6}, {"width": 640, "height": 384, "images": 2}],
+        "gradient_accumulation_steps": 1,
+        "buckets": buckets,
         "concepts": [
-            {"folder": "2_ohwx cat", "images": 2, "repeats": 2, "is_reg": False},
-            {"folder": "1_cat", "images": 1, "repeats": 1, "is_reg": True},
+            {"folder": "2_ohwx cat", "images": 2, "repeats": 2, "is_reg": False, "views": 4},
+            {"folder": "1_cat", "images": 1, "repeats": 1, "is_reg": True, "views": 4},
+        ],
+        "datasets": [
+            {
+                "resolution": [512, 512],
+                "batch_size": 1,
+                "train_images": 4,
+                "reg_images": 1,
+                "validation_images": 0,
+                "batches_per_epoch": 8,
+                "concepts": ["2_ohwx cat", "1_cat"],
+                "buckets": buckets,
+            }
         ],
     }
+
+
+# --- laws -------------------------------------------------------------------------------------------------------------
+
+_SIZES = st.lists(st.tuples(st.integers(64, 2000), st.integers(64, 2000)), min_size=1, max_size=12)
+_FOLDERS = st.lists(st.tuples(st.integers(1, 4), _SIZES, st.booleans()), min_size=1, max_size=4)
+
+
+def _made(folders: list[tuple[int, list[Size], bool]]) -> Dataset:
+    """Returns a dataset of these folders, the first of them for training."""
+    concepts = [
+        concept(repeats, *sizes, is_reg=is_reg and number > 0, name=f"c{number} cat")
+        for number, (repeats, sizes, is_reg) in enumerate(folders)
+    ]
+    return dataset(*sorted(concepts, key=lambda item: item.is_reg))
+
+
+@given(folders=_FOLDERS, batch=st.integers(1, 5))
+def test_the_views_of_all_buckets_are_those_of_all_concepts(
+    tmp_path_factory: pytest.TempPathFactory, folders: list[tuple[int, list[Size], bool]], batch: int
+) -> None:
+    plan = make_plan(_made(folders), settings_of(tmp_path_factory.mktemp("law"), {"train_batch_size": batch}))
+    views = [view for one in plan.datasets for view in one.views()]
+    assert sum(bucket.images for bucket in plan.buckets) == sum(item.views for item in plan.concepts)
+    assert sum(view.views for view in views) == sum(bucket.images for bucket in plan.buckets)
+    counted: Counter[Size] = Counter()
+    for view in views:
+        counted[view.placement.bucket] += view.views
+    assert plan.buckets == tuple(Bucket(*size, count) for size, count in sorted(counted.items()))
+    assert sum(item.views for item in plan.concepts if not item.is_reg) == plan.train_images
+    if plan.reg_images:
+        assert sum(item.views for item in plan.concepts if item.is_reg) >= plan.train_images
+    assert plan.batches_per_epoch == sum(-(-bucket.images // batch) for bucket in plan.buckets)
+
+
+@given(folders=_FOLDERS, batch=st.integers(1, 5), size=st.tuples(st.integers(64, 2000), st.integers(64, 2000)))
+def test_one_more_picture_is_never_fewer_batches(
+    tmp_path_factory: pytest.TempPathFactory, folders: list[tuple[int, list[Size], bool]], batch: int, size: Size
+) -> None:
+    settings = settings_of(tmp_path_factory.mktemp("law"), {"train_batch_size": batch})
+    training = [folder for folder in folders if not folder[2]] or [(1, [SQUARE], False)]
+    more = [(training[0][0], [*training[0][1], size], False), *training[1:]]
+    fewer_batches = make_plan(_made(training), settings).batches_per_epoch
+    assert make_plan(_made(more), settings).batches_per_epoch >= fewer_batches
+
+
+@given(
+    batches=st.integers(1, 60), processes=st.integers(1, 6), accumulation=st.integers(1, 6), epochs=st.integers(1, 5)
+)
+def test_processes_and_accumulation_share_out_the_batches(
+    batches: int, processes: int, accumulation: int, epochs: int
+) -> None:
+    length = schedule(batches, processes=processes, accumulation=accumulation, max_epochs=epochs, max_steps=None)
+    shared = schedule(batches, processes=processes * accumulation, accumulation=1, max_epochs=epochs, max_steps=None)
+    assert length == shared  # rounding up twice is rounding up once
+    assert length.epochs == epochs
+    assert length.steps_per_epoch * processes * accumulation >= batches
+    assert (length.steps_per_epoch - 1) * processes * accumulation < batches
+
+
+# --- several datasets -------------------------------------------------------------------------------------------------
+
+
+def test_every_picture_is_trained_in_each_of_the_datasets(tmp_path: Path) -> None:
+    block = {"datasets": [{"resolution": "512", "train_batch_size": 2}, {"resolution": "768"}]}
+    pictures = dataset(concept(3, SQUARE, WIDE), concept(1, SQUARE, is_reg=True, name="cat"))
+    plan = _plan(tmp_path, pictures, {"kohyatpl": block})
+    small, large = plan.datasets
+    assert (small.rules.resolution, large.rules.resolution) == ((512, 512), (768, 768))
+    assert (small.batch_size, large.batch_size) == (2, 1)
+    assert (small.train_images, large.train_images, plan.train_images) == (6, 6, 12)
+    assert (small.reg_images, large.reg_images, plan.reg_images) == (1, 1, 2)
+    assert (small.batches_per_epoch, large.batches_per_epoch) == (5 + 2, 12)
+    assert plan.batches_per_epoch == 19
+    assert plan.concepts[0].views == 12
+
+
+def test_a_concept_with_a_resolution_of_its_own_is_in_a_dataset_of_its_own(tmp_path: Path) -> None:
+    pictures = dataset(
+        concept(1, SQUARE, name="ohwx cat"),
+        concept(2, SQUARE, name="sks dog"),
+        concept(1, SQUARE, is_reg=True, name="cat"),
+        concept(1, SQUARE, is_reg=True, name="dog"),
+        concept(1, SQUARE, is_reg=True, name="nobody"),
+    )
+    block = {"concepts": {"sks dog": {"resolution": "768", "flip_aug": True}}}
+    plan = _plan(tmp_path, pictures, {"kohyatpl": block, "resolution": "512"})
+    cats, dogs = plan.datasets
+    names = [[subset.concept.folder.name for subset in one.spec.subsets] for one in plan.datasets]
+    assert names == [["1_ohwx cat", "1_cat", "1_nobody"], ["2_sks dog", "1_dog", "1_nobody"]]
+    assert (cats.rules.resolution, dogs.rules.resolution) == ((512, 512), (768, 768))
+    assert [subset.settings["flip_aug"] for subset in dogs.spec.subsets] == [True, None, None]
+
+
+def test_options_of_its_own_make_one_dataset_of_two(tmp_path: Path) -> None:
+    pictures = dataset(concept(1, SQUARE, name="a cat"), concept(1, SQUARE, name="b cat"))
+    block = {
+        "datasets": [{"resolution": "512"}, {"resolution": "640"}],
+        "concepts": {"a cat": {"resolution": "768"}, "1_a cat": {"resolution": "1024"}},
+    }
+    plan = _plan(tmp_path, pictures, {"kohyatpl": block})
+    assert [one.rules.resolution[0] for one in plan.datasets] == [1024, 512, 640]  # the folder's whole name wins
+    assert [item.views for item in plan.concepts] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("block", "named"),
+    [
+        ({"datasets": [{}, {"train_batch_size": 0}]}, "kohyatpl.datasets[1].train_batch_size"),
+        ({"concepts": {"ohwx cat": {"train_batch_size": 0}}}, "kohyatpl.concepts.ohwx cat.train_batch_size"),
+    ],
+)
+def test_what_one_dataset_cannot_have_is_named_with_its_place(
+    tmp_path: Path, block: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _plan(tmp_path, squares(1), {"kohyatpl": block})
+    refusal(caught.value, ConfigError, "config.value", named, "0 is too few")
+
+
+def test_a_resolution_that_one_dataset_cannot_have_is_named_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _plan(tmp_path, squares(1), {"kohyatpl": {"datasets": [{"resolution": "big"}]}})
+    refusal(caught.value, ConfigError, "config.value", "kohyatpl.datasets[0].resolution", "'big'")
+
+
+# --- latent caches ----------------------------------------------------------------------------------------------------
+
+
+def test_the_size_in_a_cache_name_wins_over_the_picture(tmp_path: Path) -> None:
+    picture = Picture(tmp_path / "1.png", *SQUARE, cache=FoundCache(tmp_path / "1_0768x0512_sd.npz", WIDE))
+    cached = Concept(tmp_path / "1_a", 1, "a", is_reg=False, pictures=(picture,))
+    assert _plan(tmp_path, dataset(cached)).buckets == (Bucket(640, 384, 1),)
