@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loratpl.check.files import resumed_step
+from loratpl.check.latent_caches import cache_content_problems
 from loratpl.check.optimizer import is_schedule_free
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem
@@ -20,6 +21,7 @@ def outcome_problems(project: ProjectPaths, settings: Settings, plan: TrainingPl
     yield from _warm_up_problems(settings, plan)
     yield from _start_problems(settings, plan)
     yield from _output_problems(project, settings, plan)
+    yield from cache_content_problems(project, settings, plan)
 
 
 def _warm_up_problems(settings: Settings, plan: TrainingPlan) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from loratpl.check.caching import caching_problems
 from loratpl.check.combinations import combination_problems
 from loratpl.check.files import file_problems
+from loratpl.check.latent_caches import cache_name_problems
 from loratpl.check.layout import layout_problems, reg_dir_problems
 from loratpl.check.machine import machine_problems
 from loratpl.check.model_file import model_file_problems
@@ -71,6 +72,7 @@ def find_problems(
         *reg_dir_problems(project, settings),
         *settings_problems(settings),
         *picture_problems(settings, dataset),
+        *cache_name_problems(project, dataset),
         *package_problems(settings, packages),
         *machine_problems(settings, gpu_count, gpus),
     )

@@ -7,12 +7,16 @@ alike (sd-scripts 48d368fa, `DreamBoothDataset.load_dreambooth_dir` and `Latents
 
 from __future__ import annotations
 
+import ast
 import glob
 import os
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+_MAX_HEADER = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +27,29 @@ class LatentCache:
         suffix: What the names of its caches end with.
         channels: Of its latents.
         stride: Pixels of the picture to one of the latents, in each direction.
+        holds_several: Whether one file holds the latents of several resolutions, each under a name of its own.
     """
 
     suffix: str
     channels: int
     stride: int
+    holds_several: bool = True
+
+    def path_of(self, picture: Path, size_px: tuple[int, int]) -> Path:
+        """Returns the cache that the trainer reads or writes for a picture of that size."""
+        older = picture.with_suffix(".npz")
+        if not self.holds_several and older.exists():  # as its first versions wrote them
+            return older
+        return picture.with_name(f"{picture.stem}_{size_px[0]:04d}x{size_px[1]:04d}{self.suffix}")
 
 
-_SD = LatentCache("_sd.npz", 4, 8)
+_SD = LatentCache("_sd.npz", 4, 8, holds_several=False)
 _FLUX = LatentCache("_flux.npz", 16, 8)
 # From the strategies of each script (`library/strategy_*.py`).
 LATENT_CACHES = MappingProxyType({
     "sd15": _SD,
     "sd2": _SD,
-    "sdxl": LatentCache("_sdxl.npz", 4, 8),
+    "sdxl": LatentCache("_sdxl.npz", 4, 8, holds_several=False),
     "sd3": LatentCache("_sd3.npz", 16, 8),
     "flux": _FLUX,
     "chroma": _FLUX,
@@ -107,3 +120,23 @@ def size_in_name(path: str) -> tuple[int, int] | None:
     except ValueError:
         return None
     return (width, height) if width > 0 and height > 0 else None
+
+
+def cached_shapes(path: Path) -> dict[str, tuple[int, ...]] | None:
+    """Returns the shape of each array in a cache, None where it cannot be read; the arrays themselves are not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _shape_of(archive, name) for name in archive.namelist()}
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def _shape_of(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """The .npy format: a magic text, two bytes of version, the header's length, and the header as a Python dict."""
+    with archive.open(name) as array:
+        start = array.read(8)
+        if start[:6] != b"\x93NUMPY":
+            raise ValueError(name)
+        length = int.from_bytes(array.read(2 if start[6] == 1 else 4), "little")
+        shape = ast.literal_eval(array.read(min(length, _MAX_HEADER)).decode("latin-1"))["shape"]
+    return tuple(int(side) for side in shape)
