@@ -43,7 +43,7 @@ _SETTINGS_RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
 
 
 def settings_problems(settings: Settings) -> tuple[Problem, ...]:
-    """Returns everything that is wrong with settings by themselves, those of single datasets and concepts among them."""
+    """Returns everything that is wrong with settings by themselves, and with those of single datasets and concepts."""
     found = (problem for variant in settings.variants() for rule in _SETTINGS_RULES for problem in rule(variant))
     return tuple(dict.fromkeys(found))
 

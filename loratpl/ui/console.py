@@ -11,23 +11,29 @@ from typing import Any, Protocol
 
 from loratpl.errors import Problem
 from loratpl.run.watch import Step, Unwatched, Watcher
+from loratpl.ui.problem_groups import grouped
 
 # Off a terminal a step line is written this often: enough to see life, too little to fill a disk.
 PLAIN_STEP_INTERVAL_S = 30.0
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """Writes problems to stderr: what and why, then the fix on a line of its own."""
+    """Writes problems to stderr, the worst first: what and why, then the fix on a line of its own."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for problem in problems:
-        style = "bold red" if problem.severity == "error" else "bold yellow"
-        with _terminal_may_go():
-            console.print(Text.assemble((f"{problem.severity}: ", style), problem.message))
-            if problem.fix:
-                console.print(Text.assemble(("  fix: ", "bold"), problem.fix))
+    with _terminal_may_go():
+        for group in grouped(problems):
+            for problem in group.shown:
+                style = "bold red" if problem.severity == "error" else "bold yellow"
+                console.print(Text.assemble((f"{problem.severity}: ", style), problem.message))
+                if problem.fix and not group.fix:
+                    console.print(Text.assemble(("  fix: ", "bold"), problem.fix))
+            if group.more:
+                console.print(f"  and {group.more:,} more of this kind; `--json` names them all", markup=False)
+            if group.fix:
+                console.print(Text.assemble(("  fix: ", "bold"), group.fix))
 
 
 def say(text: str) -> None:

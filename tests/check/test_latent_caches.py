@@ -31,7 +31,8 @@ def _project(root: Path, *names: str, size: tuple[int, int] = (256, 256), **opti
 
 
 def _cache(path: Path, **arrays: tuple[int, ...]) -> None:
-    np.savez(path, **{name: np.zeros(shape, np.float32) for name, shape in arrays.items()})
+    content: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
+    np.savez(path, **content)
 
 
 def _problems(root: Path) -> list[Problem]:
