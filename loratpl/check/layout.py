@@ -77,11 +77,19 @@ def _ignored_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Probl
 
 
 def reg_dir_problems(project: ProjectPaths, settings: Settings) -> Iterator[Problem]:
-    """Yields an error where the config names a folder of regularisation images that is not there.
+    """Yields an error where the folder of regularisation images is not there, or is that of the training images.
 
     The trainer would train without regularisation and say nothing of it.
     """
-    reg_dir = settings.path("reg_data_dir")
+    reg_dir, image_dir = settings.path("reg_data_dir"), settings.path("train_data_dir")
+    if reg_dir.is_dir() and image_dir.is_dir() and reg_dir.samefile(image_dir):
+        yield Problem(
+            "dataset.reg.same",
+            f"{project.relative(reg_dir)} is given for training images and for regularisation images; the trainer "
+            "takes each picture once, and trains without regularisation.",
+            settings.where("reg_data_dir"),
+            'Give the regularisation images a folder of their own, or write `"reg_data_dir": ""`.',
+        )
     if settings.options["reg_data_dir"].source != DEFAULT and not reg_dir.is_dir():
         yield Problem(
             "dataset.reg.missing",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from loratpl.check.files import resumed_step
 from loratpl.check.latent_caches import cache_content_problems
 from loratpl.check.optimizer import is_schedule_free
+from loratpl.check.views import view_problems
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem
 from loratpl.plan.outputs import planned_files
@@ -22,6 +23,7 @@ def outcome_problems(project: ProjectPaths, settings: Settings, plan: TrainingPl
     yield from _start_problems(settings, plan)
     yield from _output_problems(project, settings, plan)
     yield from cache_content_problems(project, settings, plan)
+    yield from view_problems(project, settings, plan)
 
 
 def _warm_up_problems(settings: Settings, plan: TrainingPlan) -> Iterator[Problem]:
