@@ -50,6 +50,17 @@ class Failure(_Part):
     fix: str = ""
 
 
+class Memory(_Part):
+    """The most memory that the trainer's first process held; None for what could not be told.
+
+    `gpu_peak_bytes` is what torch had given to tensors, `gpu_reserved_bytes` what it had taken from the GPU for that.
+    """
+
+    process_peak_bytes: int | None = None
+    gpu_peak_bytes: int | None = None
+    gpu_reserved_bytes: int | None = None
+
+
 class RunRecord(_Part):
     """Everything worth knowing of a run; replaced atomically whenever it changes.
 
@@ -78,6 +89,7 @@ class RunRecord(_Part):
     state_dir: str | None = None
     parent: str | None = None
     failure: Failure | None = None
+    memory: Memory | None = None
 
 
 def write_record(path: Path, record: RunRecord) -> None:

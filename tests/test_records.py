@@ -20,6 +20,7 @@ from loratpl.records import (
     ConceptRecord,
     EventReader,
     Failure,
+    Memory,
     Output,
     RunRecord,
     append_event,
@@ -54,6 +55,16 @@ def test_a_record_is_read_as_it_was_written(odd_path: Path) -> None:
     write_record(odd_path / "run.json", record)
     assert read_record(odd_path / "run.json") == record
     assert [path.name for path in odd_path.iterdir()] == ["run.json"]
+
+
+def test_a_record_from_before_memory_was_told_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    write_record(path, _record(memory=Memory(process_peak_bytes=5)))
+    assert read_record(path).memory == Memory(process_peak_bytes=5, gpu_peak_bytes=None, gpu_reserved_bytes=None)
+    values = json.loads(path.read_bytes())
+    del values["memory"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert read_record(path) == _record()
 
 
 def test_a_record_is_replaced_by_a_new_one(tmp_path: Path) -> None:

@@ -119,6 +119,16 @@ class ProjectPaths:
         return self.hidden_dir / "renames.json"
 
     @property
+    def fixes_dir(self) -> Path:
+        """The logs of what `check --fix` did, one for each run that can be undone."""
+        return self.hidden_dir / "fixes"
+
+    @property
+    def originals_dir(self) -> Path:
+        """What was there before `check --fix`, in a folder for each of its runs."""
+        return self.hidden_dir / "originals"
+
+    @property
     def schema_path(self) -> Path:
         """The JSON schema of the config, for editors."""
         return self.hidden_dir / "config.schema.json"
@@ -127,6 +137,11 @@ class ProjectPaths:
     def render_dir(self) -> Path:
         """Where `render` writes unless told otherwise."""
         return self.hidden_dir / "render"
+
+    @property
+    def measure_dir(self) -> Path:
+        """Where a run is made to measure its pace; there while it is live."""
+        return self.hidden_dir / "measure"
 
     def run(self, run_id: str) -> RunPaths:
         """Returns the paths of the run of that id."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 STARTING = "starting the trainer"
+CACHING = "caching latents"
 TRAINING = "training"
+SAVING = "saving"
+SAMPLING = "drawing samples"
+ENDED = "looking at what came out"
 
 # A piece of a log line (sd-scripts 48d368fa) and the phase that begins with it.
 _BEGINNINGS = (
     (" tokenizer", "reading the tokenizer"),
     ("Loading dataset config from", "reading pictures and captions"),
     ("preparing accelerator", "loading the base model"),
-    ("caching latents", "caching latents"),
+    ("caching latents", CACHING),
     ("create LoRA network", "creating the network"),
     ("prepare optimizer, data loader etc.", "preparing the optimiser"),
     ("running training", TRAINING),
-    ("saving checkpoint", "saving"),
-    ("generating sample images", "drawing samples"),
+    ("saving checkpoint", SAVING),
+    ("generating sample images", SAMPLING),
 )
 
 

@@ -15,12 +15,13 @@ from loratpl import __version__, process
 from loratpl.errors import BusyError, Problem, ProjectError, RunError, StoppedError, error_from
 from loratpl.plan.outputs import PlannedFile, planned_files
 from loratpl.project import ProjectPaths, RunPaths, locked
-from loratpl.records import ConceptRecord, EventReader, Failure, RunRecord, append_event, write_record
+from loratpl.records import ConceptRecord, EventReader, Failure, Memory, RunRecord, append_event, write_record
 from loratpl.render.prepare import Prepared
 from loratpl.render.renderer import RenderedRun, render, write
 from loratpl.run.diagnose import cause_from_log
 from loratpl.run.fingerprint import Fingerprints
-from loratpl.run.phases import STARTING, TRAINING, phase_of
+from loratpl.run.pace import keep_pace, memory_of
+from loratpl.run.phases import ENDED, STARTING, TRAINING, phase_of
 from loratpl.run.pump import JOIN_TIMEOUT_S, Pump
 from loratpl.run.stopping import StopRequests
 from loratpl.run.verify import Verdict, verify_outputs
@@ -43,7 +44,13 @@ class RunResult:
 
 
 def start_run(
-    prepared: Prepared, trainer: TrainerStatus, pin: Pin, watcher: Watcher, *, name: str | None = None
+    prepared: Prepared,
+    trainer: TrainerStatus,
+    pin: Pin,
+    watcher: Watcher,
+    *,
+    name: str | None = None,
+    with_fingerprints: bool = True,
 ) -> RunResult:
     """Returns the run once the LoRA has been trained as planned and proven.
 
@@ -53,6 +60,7 @@ def start_run(
         pin: What the trainer was installed from.
         watcher: Is told what happens.
         name: Ends the run's id; the output name unless given.
+        with_fingerprints: Whether model and concepts are hashed for the record, which reads all of them.
 
     Raises:
         BusyError: Another process works on the project.
@@ -71,7 +79,8 @@ def start_run(
         except OSError as error:
             raise _unwritable(error) from error
         record = _first_record(prepared, trainer, pin, rendered, paths)
-        return _Run(prepared, trainer, rendered, planned, paths, record, watcher).to_the_end()
+        run = _Run(prepared, trainer, rendered, planned, paths, record, watcher, with_fingerprints)
+        return run.to_the_end()
 
 
 def _refuse_overwriting(project: ProjectPaths, planned: tuple[PlannedFile, ...]) -> None:
@@ -160,12 +169,14 @@ class _Run:
     paths: RunPaths
     record: RunRecord
     watcher: Watcher
+    with_fingerprints: bool
     stops: StopRequests = field(default_factory=StopRequests)
     phase: str = ""
     phase_began_at: float = 0.0
     last_step: int = 0
     stop_was_passed_on: bool = False
     stopped_event: dict[str, Any] | None = None
+    memory: Memory | None = None
     telling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -200,7 +211,8 @@ class _Run:
         child = process.Child(self.rendered.argv, cwd=self.rendered.cwd, env=env)
         pump = Pump(child, self.paths.trainer_log_path, self._on_line)
         pump.start()
-        self.fingerprints.start()
+        if self.with_fingerprints:
+            self.fingerprints.start()
         try:
             while child.poll() is None:
                 self._look_at_events()
@@ -249,6 +261,8 @@ class _Run:
                     self._on_step(event)
                 elif event.get("event") == "stopped":
                     self.stopped_event = event
+                elif event.get("event") == "memory":
+                    self.memory = memory_of(event)
 
     def _on_step(self, event: dict[str, Any]) -> None:
         number = event.get("step")
@@ -268,7 +282,7 @@ class _Run:
         return self._finished(self._verdict())
 
     def _verdict(self) -> Verdict:
-        self._enter("looking at what came out")
+        self._enter(ENDED)
         verdict = verify_outputs(self.planned, last_step=self.last_step, trainer=self.trainer.paths, paths=self.paths)
         self._look_at_events()
         return verdict
@@ -325,12 +339,14 @@ class _Run:
             "model_sha256": self.fingerprints.model,
             "ended_at": _now(),
             "last_step": self.last_step,
+            "memory": self.memory,
         }
         self.record = self.record.model_copy(update=changes)
         try:
             write_record(self.paths.record_path, self.record)
         except OSError as error:
             raise _unwritable(error) from error
+        keep_pace(self.prepared.settings, self.prepared.plan, self.paths, self.watcher.note)
 
 
 def _ending(returncode: int) -> str:

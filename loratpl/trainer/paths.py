@@ -30,6 +30,28 @@ def data_dir() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class UserPaths:
+    """What kohyatpl keeps of a user on this machine besides trainers and a pin of their own."""
+
+    root_dir: Path
+
+    @classmethod
+    def of_user(cls) -> UserPaths:
+        """Returns the user's own."""
+        return cls(data_dir())
+
+    @property
+    def paces_path(self) -> Path:
+        """How fast the last runs on this machine were, one line each."""
+        return self.root_dir / "paces.jsonl"
+
+    @property
+    def paces_lock_path(self) -> Path:
+        """Held while a line is added."""
+        return self.root_dir / "paces.lock"
+
+
+@dataclass(frozen=True, slots=True)
 class PinPaths:
     """The three files that belong to one pin; they are replaced together or not at all."""
 

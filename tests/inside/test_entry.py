@@ -177,8 +177,52 @@ def test_what_the_training_says_becomes_events(odd_entry: Entry) -> None:
     ]
     assert odd_entry.told("epoch") == [{"epoch": 1, "average_loss": 0.5}, {"epoch": 2, "average_loss": None}]
     assert odd_entry.told("numbers") == [{"step": 2, "values": {"loss/validation/average": 0.75, "count": 2.0}}]
-    assert len(odd_entry.events) == 7
+    assert len(odd_entry.events) == 8
     assert all(before <= event["time"] <= time.time() + 0.001 for event in odd_entry.events)
+
+
+MIB = 2**20
+# A torch that has seen a GPU, as far as the entry looks at it.
+WITH_GPU = """
+import sys, types
+cuda = types.SimpleNamespace(
+    is_available=lambda: True, max_memory_allocated=lambda: 700, max_memory_reserved={reserved}
+)
+sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)
+"""
+
+
+def test_a_training_tells_at_its_end_how_much_memory_it_had(entry: Entry) -> None:
+    used = "block = bytearray(300 * 2**20)\n"  # zeroed memory is given out when it is written
+    used += "block[::4096] = b'x' * len(block[::4096])\ndel block\n"
+    assert entry.run(TELLING)[0] == entry.run(TELLING + used)[0] == 0
+    small, large = entry.told("memory")
+    assert small["gpu_peak_bytes"] is small["gpu_reserved_bytes"] is None
+    assert 5 * MIB < small["process_peak_bytes"] < 200 * MIB
+    assert 300 * MIB < large["process_peak_bytes"] < 500 * MIB
+    assert entry.events[-1]["event"] == "memory"
+
+
+def test_the_memory_of_a_gpu_is_told_where_there_is_one(entry: Entry) -> None:
+    assert entry.run(WITH_GPU.format(reserved="lambda: 900") + TELLING)[0] == 0
+    (memory,) = entry.told("memory")
+    assert (memory["gpu_peak_bytes"], memory["gpu_reserved_bytes"]) == (700, 900)
+
+
+def test_a_gpu_that_cannot_be_asked_hides_nothing(entry: Entry) -> None:
+    failing = WITH_GPU.format(reserved="lambda: 1 // 0") + TELLING + "raise ValueError('CUDA error: unspecified')\n"
+    code, _, stderr = entry.run(failing)
+    assert code == 1
+    assert stderr.rstrip().endswith("ValueError: CUDA error: unspecified")
+    assert "ZeroDivisionError" not in stderr
+    (memory,) = entry.told("memory")
+    assert memory["process_peak_bytes"] > 0
+    assert memory["gpu_peak_bytes"] is None
+
+
+def test_a_script_that_does_not_get_to_train_tells_of_no_memory(entry: Entry) -> None:
+    assert entry.run("raise ValueError('bad dimension')")[0] == 1
+    assert entry.events == []
 
 
 def test_events_are_json_that_every_reader_takes(entry: Entry) -> None:
@@ -291,6 +335,7 @@ def test_a_stop_in_the_training_saves_a_state_after_the_step(stand_in: StandIn, 
         ask(child)
         assert child.wait(PROMPTLY_S) == STOPPED
     (stopped,) = odd_entry.told("stopped")
+    assert [event["event"] for event in odd_entry.events][-2:] == ["stopped", "memory"]
     steps = odd_entry.told("step")
     assert (stopped["step"], stopped["state_dir"]) == (steps[-1]["step"], str(odd_entry.state_dir))
     assert 2 <= stopped["step"] <= 4

@@ -132,7 +132,9 @@ def test_whoever_watches_is_told_everything_in_order(tmp_path: Path, stand_in: S
     ]
     kept = [json.loads(line) for line in paths.events_path.read_text(encoding="utf-8").splitlines()]
     assert list(notebook.events) == kept
-    assert [event["event"] for event in kept if event["event"] not in ("phase", "step")] == ["training", "epoch"]
+    assert [event["event"] for event in kept if event["event"] not in ("phase", "step")] == [
+        "training", "epoch", "memory",
+    ]  # fmt: skip
 
 
 def test_a_loss_that_is_no_number_is_told_as_none(tmp_path: Path, stand_in: StandIn) -> None:

@@ -78,9 +78,15 @@ def real_trainer(installed_trainer: TrainerStatus, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture
-def trainer(real_trainer: RealTrainer, monkeypatch: pytest.MonkeyPatch) -> RealTrainer:
-    """The real trainer, found by child processes as well."""
-    monkeypatch.setenv("KOHYATPL_HOME", str(real_trainer.home))
+def trainer(
+    real_trainer: RealTrainer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> RealTrainer:
+    """The real trainer, found by child processes as well; what they keep of a run is kept in the test's own folder."""
+    home = tmp_path_factory.mktemp("trainer-home")
+    for name in ("sd-scripts", "pin"):
+        if (real_trainer.home / name).exists():
+            (home / name).symlink_to(real_trainer.home / name, target_is_directory=True)
+    monkeypatch.setenv("KOHYATPL_HOME", str(home))
     return real_trainer
 
 

@@ -2,7 +2,7 @@
 
 Usage: entry.py [--events FILE] [--state-dir DIR] [--tiny-unet] SCRIPT [ARGUMENT ...]
 
---events FILE     append one JSON object a line: training, step, epoch, stopped
+--events FILE     append one JSON object a line: training, step, epoch, stopped, memory
 --state-dir DIR   where a training that is asked to stop saves its state
 --tiny-unet       for `trainer verify`, `demo` and tests: the base model is the tiny one
 
@@ -186,6 +186,30 @@ def saved_state(accelerator: Any, state_dir: str | None) -> dict[str, str | None
     return {"state_dir": state_dir, "error": None}
 
 
+def peak_memory() -> dict[str, int | None]:
+    """Returns the most memory that the process has held so far, in bytes; None for what cannot be told."""
+    return {"process_peak_bytes": _process_peak_bytes(), **_gpu_peaks()}
+
+
+def _process_peak_bytes() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # getrusage(2): KiB everywhere else
+
+
+def _gpu_peaks() -> dict[str, int | None]:
+    torch = sys.modules.get("torch")
+    # A GPU that has failed must not hide the error that the training ends with.
+    with contextlib.suppress(Exception):
+        if torch is not None and torch.cuda.is_available():
+            allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+            return {"gpu_peak_bytes": int(allocated), "gpu_reserved_bytes": int(reserved)}
+    return {"gpu_peak_bytes": None, "gpu_reserved_bytes": None}
+
+
 def _number(value: float) -> float | None:
     """JSON has no NaN."""
     return float(value) if math.isfinite(value) else None
@@ -244,7 +268,12 @@ def main() -> None:
     add_tracker(events, stop, options.state_dir)
     if options.tiny_unet:
         tiny_unet.shrink_sd1_unet()
-    runpy.run_path(script, run_name="__main__")
+    try:
+        runpy.run_path(script, run_name="__main__")
+    finally:
+        # After a stop and after an error too: how much a training that ran out of memory had is worth knowing.
+        if stop.is_training:
+            events.write("memory", **peak_memory())
 
 
 if __name__ == "__main__":
