@@ -82,12 +82,17 @@ def trainer(
     real_trainer: RealTrainer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> RealTrainer:
     """The real trainer, found by child processes as well; what they keep of a run is kept in the test's own folder."""
-    home = tmp_path_factory.mktemp("trainer-home")
-    for name in ("sd-scripts", "pin"):
-        if (real_trainer.home / name).exists():
-            (home / name).symlink_to(real_trainer.home / name, target_is_directory=True)
-    monkeypatch.setenv("KOHYATPL_HOME", str(home))
+    monkeypatch.setenv("KOHYATPL_HOME", str(linked_home(real_trainer.home, tmp_path_factory)))
     return real_trainer
+
+
+def linked_home(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns a KOHYATPL_HOME with the trainer of another one: what a run keeps beside it is kept apart."""
+    linked = tmp_path_factory.mktemp("trainer-home")
+    for name in ("sd-scripts", "pin"):
+        if (home / name).exists():
+            (linked / name).symlink_to(home / name, target_is_directory=True)
+    return linked
 
 
 def kohyatpl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
