@@ -15,7 +15,12 @@ _HALF_PRECISIONS = ("fp16", "bf16")
 _BF16_ON_CPU = frozenset({"sd3", "flux", "chroma", "lumina", "anima"})
 
 
-def machine_problems(settings: Settings, gpu_count: int | None, gpus: Sequence[Gpu] = ()) -> Iterator[Problem]:
+_NO_DRIVER = "no driver on this machine lists one"
+
+
+def machine_problems(
+    settings: Settings, gpu_count: int | None, gpus: Sequence[Gpu] = (), *, unseen: str = ""
+) -> Iterator[Problem]:
     """Yields what cannot be trained here.
 
     All of it ends the trainer after the base model has been loaded: half precision on a CPU in the first step, several
@@ -23,13 +28,14 @@ def machine_problems(settings: Settings, gpu_count: int | None, gpus: Sequence[G
 
     Args:
         settings: The run's.
-        gpu_count: None where it cannot be told; then nothing is said.
+        gpu_count: How many the trainer sees; None where it cannot be told, and then nothing is said.
         gpus: What the driver says of them, where it says something.
+        unseen: Why the trainer sees none, where that is not for want of one.
     """
     if gpu_count is None:
         return
     if gpu_count == 0:
-        yield from _cpu_problems(settings)
+        yield from _cpu_problems(settings, unseen)
     elif settings["mixed_precision"] == "bf16" and gpus:
         weakest = min(gpus, key=lambda gpu: gpu.compute_capability)
         if weakest.compute_capability < BF16_COMPUTE_CAPABILITY:
@@ -44,32 +50,35 @@ def machine_problems(settings: Settings, gpu_count: int | None, gpus: Sequence[G
     processes = settings.block.launch.processes
     if processes > max(gpu_count, 1):
         on_hand = {0: "no GPU", 1: "one GPU"}.get(gpu_count, f"{gpu_count} GPUs")
-        message = f"{processes} processes need a GPU each; this machine has {on_hand}."
+        seen = f"the trainer would see {on_hand} ({unseen})" if unseen else f"this machine has {on_hand}"
+        message = f"{processes} processes need a GPU each; {seen}."
         yield Problem("machine.gpus", message, "kohyatpl.launch.processes", f"Set it to {max(gpu_count, 1)}.")
 
 
-def _cpu_problems(settings: Settings) -> Iterator[Problem]:
+def _cpu_problems(settings: Settings, unseen: str) -> Iterator[Problem]:
+    see_to_it = f"See to it that the trainer sees the GPU ({unseen}), or set" if unseen else "Set"
+    because = f" ({unseen})" if unseen else ""
     precision = settings["mixed_precision"]
     if precision in _HALF_PRECISIONS and not (precision == "bf16" and settings.family.name in _BF16_ON_CPU):
         yield Problem(
             "machine.precision",
-            f"mixed_precision {precision} needs a GPU, and no driver on this machine lists one (CUDA).",
+            f"mixed_precision {precision} needs a GPU, and {unseen or _NO_DRIVER} (CUDA).",
             settings.where("mixed_precision"),
-            'Set `"mixed_precision": "no"`, or train on another machine.',
+            f'{see_to_it} `"mixed_precision": "no"`, or train on another machine.',
         )
     path = optimizer_path(settings)
     if path.startswith("bitsandbytes."):
         option = "use_8bit_adam" if settings["use_8bit_adam"] else "optimizer_type"
         yield Problem(
             "machine.optimizer",
-            f"The optimiser {optimizer_name(settings)} is of bitsandbytes, which needs a GPU (CUDA).",
+            f"The optimiser {optimizer_name(settings)} is of bitsandbytes, which needs a GPU (CUDA){because}.",
             settings.where(option),
             'Set `"optimizer_type": "AdamW"`, or train on another machine.',
         )
     if settings["xformers"]:
         yield Problem(
             "machine.attention",
-            "xformers needs a GPU (CUDA).",
+            f"xformers needs a GPU (CUDA){because}.",
             settings.where("xformers"),
             'Write `"sdpa": true` in its place, or train on another machine.',
         )

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from loratpl.check.optimizer import optimizer_name, optimizer_path
+from loratpl.check.trainer_environment import TrainerEnvironment, normal_name, numbers_of, read_environment
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem, TrainerError
 from loratpl.trainer.paths import TrainerPaths
@@ -22,7 +23,10 @@ _PACKAGE_OF = {
     "prodigyplus": "prodigy-plus-schedule-free", "pytorch_optimizer": "pytorch-optimizer",
     "schedulefree": "schedulefree",
 }  # fmt: skip
+# What accelerate and the trainer take as well.
+_WILL_DO = {"tensorboard": frozenset({"tensorboardx"})}
 _LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==[^;\n]*(?:;(.*))?$", re.MULTILINE)
+_PINNED_TORCH = re.compile(r"^Requires-Dist: torch\s*\(?==\s*([0-9.]+)", re.MULTILINE)
 _NOT_HERE = re.compile(r"sys_platform != '(\w+)'|sys_platform == '(\w+)'")
 
 
@@ -32,7 +36,7 @@ def locked_packages(lock: str) -> frozenset[str]:
     >>> sorted(locked_packages("torch==2.13.0\ncolorama==0.4 ; sys_platform == 'beos'\n"))
     ['torch']
     """
-    return frozenset(_normal(name) for name, marker in _LOCKED.findall(lock) if _is_here(marker))
+    return frozenset(normal_name(name) for name, marker in _LOCKED.findall(lock) if _is_here(marker))
 
 
 def _is_here(marker: str) -> bool:
@@ -43,23 +47,19 @@ def _is_here(marker: str) -> bool:
     return sys.platform == only if only else sys.platform != without
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def package_problems(settings: Settings, packages: Collection[str] | None) -> Iterator[Problem]:
     """Yields what the config asks for that needs a package which is not there.
 
     Args:
         settings: The run's.
-        packages: What the trainer's environment has; None where that is not known, and nothing is said.
+        packages: What the trainer's environment has; nothing is said where that is not known (None, or not one).
     """
     yield from _wandb_problems(settings)
-    if packages is None:
+    if not packages:
         return
-    there = {_normal(name) for name in packages}
+    there = {normal_name(name) for name in packages}
     for option, what, package, fix in _needs(settings):
-        if package not in there:
+        if package not in there and not there & _WILL_DO.get(package, frozenset()):
             yield Problem(
                 "trainer.package",
                 f"{what} needs the Python package {package}, which is not in the trainer's environment.",
@@ -82,12 +82,21 @@ def _needs(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
         yield "network_module", f"network_module {settings['network_module']}", module, fix
     if settings["xformers"]:
         yield "xformers", "xformers", "xformers", 'Write `"sdpa": true` in its place: it is as fast, and part of torch.'
-    if settings["log_with"] in ("wandb", "all"):
-        fix = 'Write `"log_with": "tensorboard"`.'
-        yield "log_with", f"log_with {settings['log_with']}", "wandb", fix
+    yield from _log_needs(settings)
     if settings["deepspeed"]:
         yield "deepspeed", "deepspeed", "deepspeed", "Take `deepspeed` out."
     yield from _attention_needs(settings)
+
+
+def _log_needs(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
+    log_with = settings["log_with"]
+    if log_with in ("wandb", "all"):
+        yield "log_with", f"log_with {log_with}", "wandb", 'Write `"log_with": "tensorboard"`.'
+    # Unset means TensorBoard where there is a folder for it, and a run always has one. accelerate leaves a tracker out
+    # whose package is missing, so that no log would be kept and nothing said.
+    if log_with in (None, "tensorboard", "all"):
+        what = "The log of the training (log_with tensorboard)"
+        yield "log_with", what, "tensorboard", "`kohyatpl trainer install` puts it back."
 
 
 def _without(optimizer: str) -> str:
@@ -130,16 +139,57 @@ def _knows_wandb(netrc: Path) -> bool:
 
 
 def known_packages() -> frozenset[str] | None:
-    """Returns what the trainer's environment has: the installed one, else the one that would be installed.
+    """Returns what the trainer's environment has: what lies in it, was installed into it, or would be installed.
 
-    None where neither can be read; that is said elsewhere.
+    None where none of it can be read; that is said elsewhere.
     """
     try:
-        marker = json.loads(TrainerPaths.of(load_pin()).marker_path.read_bytes())
-        return frozenset(marker["packages"])
+        paths = TrainerPaths.of(load_pin())
+        marker = json.loads(paths.marker_path.read_bytes())
+        environment = read_environment(paths)
+        return frozenset(marker["packages"] if environment is None else environment.versions)
     except (OSError, ValueError, KeyError, TypeError, TrainerError):
         pass
     try:
         return locked_packages(load_lock())
     except TrainerError:
         return None
+
+
+def package_build_problems(settings: Settings, environment: TrainerEnvironment) -> Iterator[Problem]:
+    """Yields what the config asks for and is there, but was not built for the PyTorch that is there.
+
+    xformers is built for one release of PyTorch and ends on any other; bitsandbytes carries a library for each CUDA
+    version, and fails at its first use where the right one is missing.
+    """
+    torch = environment.torch()
+    if torch is None:
+        return
+    wanted = _PINNED_TORCH.search(environment.metadata("xformers")) if _uses_xformers(settings) else None
+    if wanted and wanted.group(1) != torch.version.partition("+")[0]:
+        version = environment.versions["xformers"]
+        option = "xformers" if settings["xformers"] else "attn_mode"
+        yield Problem(
+            "trainer.package.build",
+            f"xformers {version} is built for PyTorch {wanted.group(1)}, and the trainer's is {torch.version}.",
+            settings.where(option),
+            'Write `"sdpa": true` in its place: it is as fast, and part of torch.'
+            if settings["xformers"]
+            else 'Write `"attn_mode": "torch"`.',
+        )
+    if torch.cuda is None or not optimizer_path(settings).startswith("bitsandbytes."):
+        return
+    libraries = sorted((environment.site_dir / "bitsandbytes").glob("libbitsandbytes_cuda*"))
+    number = "".join(map(str, numbers_of(torch.cuda)))
+    if libraries and not any(path.stem == f"libbitsandbytes_cuda{number}" for path in libraries):
+        yield Problem(
+            "trainer.package.build",
+            f"The optimiser {optimizer_name(settings)} is of bitsandbytes {environment.versions.get('bitsandbytes')}, "
+            f"which has no library for the CUDA {torch.cuda} of the trainer's PyTorch.",
+            settings.where("use_8bit_adam" if settings["use_8bit_adam"] else "optimizer_type"),
+            _without("AdamW"),
+        )
+
+
+def _uses_xformers(settings: Settings) -> bool:
+    return bool(settings["xformers"]) or settings["attn_mode"] == "xformers"

@@ -82,7 +82,11 @@ def prepare(
     Raises:
         KohyatplError: With every problem of config, dataset and machine at once.
     """
-    judged = judge(project, config_path, overrides)
+    return prepared_from(project, judge(project, config_path, overrides))
+
+
+def prepared_from(project: ProjectPaths, judged: Judged) -> Prepared:
+    """Returns what was judged as something to be trained; raises its problems where there are errors."""
     # A run refuses to write over an earlier LoRA by itself, and may be told to.
     problems = tuple(replace(p, severity="warning") if p.code == OUTPUT_EXISTS else p for p in judged.problems)
     raise_errors(problems)
@@ -109,6 +113,7 @@ def judge(
     machine: Machine | None = None,
     processes: int | None = None,
     packages: Callable[[], Collection[str] | None] = known_packages,
+    folder_mode: bool = False,
 ) -> Judged:
     """Returns every problem of a project, and its plan where it has one.
 
@@ -120,6 +125,7 @@ def judge(
         machine: What defaults and presets are made to suit; this one unless given.
         processes: Plans for so many instead of the config's.
         packages: Says what the trainer's environment has; asks the installed one unless given.
+        folder_mode: Plans what the trainer does by itself with `--train_data_dir` and `--reg_data_dir`.
 
     Raises:
         KohyatplError: There is no config, or it cannot be read at all.
@@ -129,7 +135,10 @@ def judge(
         settings.path("train_data_dir"),
         settings.path("reg_data_dir"),
         cache_suffix=latent_cache_of(settings.family.name).suffix,
+        in_disk_order=folder_mode,
     )
+    if folder_mode:
+        settings = replace(settings, datasets=(), concepts={})  # it knows one dataset, and the same options for all
     count = gpu_count()
     renaming = interrupted(project.journal_path)  # what the folders are called now is not what they shall be called
     found = (

@@ -91,3 +91,13 @@ def test_a_gpu_that_only_emulates_bf16_is_named(tmp_path: Path, capability: floa
     )
     assert all("Other" in problem.message and "fp16" in problem.fix for problem in found)
     assert list(machine_problems(settings_for(tmp_path, mixed_precision="fp16"), 2, gpus)) == []
+
+
+def test_why_a_gpu_is_not_seen_is_said_in_the_place_of_a_missing_one(tmp_path: Path) -> None:
+    unseen = "the trainer's PyTorch 2.13.0+cpu is a build for CPUs"
+    settings = settings_for(tmp_path, mixed_precision="fp16", kohyatpl={"launch": {"processes": 2}})
+    precision, processes = machine_problems(settings, 0, unseen=unseen)
+    for problem in (precision, processes):
+        assert unseen in problem.message
+        assert "no driver" not in problem.message
+    assert unseen in precision.fix

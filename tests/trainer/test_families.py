@@ -23,7 +23,8 @@ from loratpl.trainer.environment import run_inside
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.trainer.status import TrainerStatus
 from loratpl.weights import base_model_family, read_weights_file
-from tests.trainer.conftest import ONE_THREAD, kohyatpl
+from tests.trainer.conftest import ONE_THREAD, kohyatpl, linked_home
+from tests.trainer.predicted_size import assert_size_was_predicted
 
 pytestmark = [pytest.mark.trainer, pytest.mark.xdist_group("families")]
 
