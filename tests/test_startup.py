@@ -21,7 +21,10 @@ code = run(sys.argv[1:])
 sys.stdout.flush()
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
-SLOW = {"pydantic", "rich", "git", "PIL", "toml", "imagesize", "filelock", "platformdirs", "yaml", "tomllib", "tomli"}
+SLOW = {
+    "pydantic", "rich", "git", "PIL", "toml", "imagesize", "filelock", "platformdirs", "yaml", "tomllib", "tomli",
+    "jinja2",
+}  # fmt: skip
 # The trainer's; stand-ins of them can be imported here, so that an attempt cannot fail unseen.
 FOREIGN = {"torch", "torchvision", "numpy", "accelerate", "transformers", "diffusers", "safetensors"}
 
@@ -85,7 +88,7 @@ def test_a_format_costs_only_those_who_use_it(tmp_path: Path, stand_in: StandIn,
     (project / name).write_text(text, encoding="utf-8")
     (project / "config.json").unlink()
     imported = imported_by("config", "show", "project", cwd=tmp_path)
-    assert imported & {"yaml", "tomllib", "tomli"} <= parsers
+    assert imported & {"yaml", "tomllib", "tomli", "jinja2"} <= parsers
     assert imported & parsers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +40,7 @@ def demo(
     if trainer is not None:
         tell.line("making a tiny random model")
         give_model(paths, trainer)
-    data = {"project": str(paths.root_dir), **_prepare(root_dir, tell)}
+    data = {"project": str(paths.root_dir), **_prepare(context, root_dir, tell)}
     if trainer is None:
         lines = (
             f"Everything up to the trainer's own files is done: {data['render']['out']}",
@@ -80,7 +81,7 @@ def _trainer(source: Path | None, torch: str, tell: _Teller) -> tuple[TrainerSta
         return None, error.problems
 
 
-def _prepare(root_dir: Path, tell: _Teller) -> dict[str, Any]:
+def _prepare(context: typer.Context, root_dir: Path, tell: _Teller) -> dict[str, Any]:
     """Returns the data of the commands that come before the training, each shown as it is done."""
     from loratpl.errors import raise_errors
     from loratpl.ui.cli import balance, check, plan, render
@@ -88,7 +89,7 @@ def _prepare(root_dir: Path, tell: _Teller) -> dict[str, Any]:
     stages: tuple[tuple[str, Callable[..., CommandResult]], ...] = (
         ("balance", balance.balance),
         ("check", check.check),
-        ("plan", plan.plan),
+        ("plan", partial(plan.plan, context)),
         ("render", render.render),
     )
     data = {}
