@@ -9,6 +9,7 @@ import pytest
 
 from loratpl.trainer.pin import load_pin
 from loratpl.trainer.status import TrainerStatus, status
+from tests.hub_cache import cache_tokenizers
 from tests.stand_in import StandIn, make_stand_in
 
 # Looked up once, before any test replaces the home; nothing in it is ever written.
@@ -16,8 +17,16 @@ _INSTALLED = status(load_pin())
 ODD_NAMES = ("plain", "with space", 'it\'s a "quote"', "ñandú 日本 😀", "-dash", "_5_under_score_s")
 
 
+@pytest.fixture(scope="session")
+def _tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub cache with the tokenizers of every family: tests are offline, and `check` would miss them."""
+    folder = tmp_path_factory.mktemp("hub")
+    cache_tokenizers(folder)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(_tokenizers: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
     for name in ("HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "KOHYATPL_HOME"):
         monkeypatch.setenv(name, str(home / name.lower()))
@@ -25,6 +34,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(_tokenizers))
     monkeypatch.delenv("KOHYATPL_SD_SCRIPTS", raising=False)
 
 

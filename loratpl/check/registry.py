@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from loratpl.check.caching import caching_problems
 from loratpl.check.combinations import combination_problems
 from loratpl.check.files import file_problems
 from loratpl.check.latent_caches import cache_name_problems
 from loratpl.check.layout import layout_problems, reg_dir_problems
-from loratpl.check.machine import machine_problems
 from loratpl.check.model_file import model_file_problems
 from loratpl.check.network import network_problems
 from loratpl.check.optimizer import optimizer_problems
-from loratpl.check.packages import package_problems
 from loratpl.check.pictures import picture_problems
 from loratpl.check.ranges import range_problems
 from loratpl.check.rates import rate_problems
 from loratpl.check.scheduler import scheduler_problems
 from loratpl.check.siblings import sibling_problems
 from loratpl.check.target import target_problems
-from loratpl.config.machine import Gpu
+from loratpl.check.this_machine import MachineFacts, this_machine_problems
+from loratpl.check.writable import cache_folder_problems
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem
@@ -49,13 +48,7 @@ def settings_problems(settings: Settings) -> tuple[Problem, ...]:
 
 
 def find_problems(
-    project: ProjectPaths,
-    settings: Settings,
-    dataset: Dataset,
-    gpu_count: int | None,
-    *,
-    gpus: Sequence[Gpu] = (),
-    packages: Collection[str] | None = None,
+    project: ProjectPaths, settings: Settings, dataset: Dataset, facts: MachineFacts
 ) -> tuple[Problem, ...]:
     """Returns everything that is wrong with a dataset, a config, and with what a config asks of a machine.
 
@@ -63,9 +56,7 @@ def find_problems(
         project: For naming places.
         settings: Resolved; what is wrong with single values is known already.
         dataset: What the trainer will find.
-        gpu_count: Of the machine that is judged for; None where it cannot be told.
-        gpus: What its driver says of them.
-        packages: What the trainer's environment has; None where that is not known.
+        facts: Of the machine that is judged for.
     """
     return (
         *layout_problems(project, dataset),
@@ -73,6 +64,6 @@ def find_problems(
         *settings_problems(settings),
         *picture_problems(settings, dataset),
         *cache_name_problems(project, dataset),
-        *package_problems(settings, packages),
-        *machine_problems(settings, gpu_count, gpus),
+        *cache_folder_problems(settings, dataset.concepts),
+        *this_machine_problems(settings, facts),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from loratpl.balance.named import config_keys
@@ -89,6 +90,11 @@ def datasets_of(dataset: Dataset, settings: Settings) -> tuple[DatasetSpec, ...]
     return tuple(found)
 
 
+def settings_of_folders(dataset: Dataset, settings: Settings) -> dict[Path, Settings]:
+    """Returns the settings of each folder, with the options that it has of its own."""
+    return {folder: settings.with_options(part) for folder, part in _parts(dataset.concepts, settings).items()}
+
+
 def part_problems(dataset: Dataset, settings: Settings) -> Iterator[Problem]:
     """Yields settings of concepts that there are not, and what a folder of regularisation images cannot have."""
     used = {key for keys in _keys(dataset.concepts, settings).values() for key in keys}
@@ -119,7 +125,7 @@ def _subset(concept: Concept, settings: Settings, part: Part) -> Subset:
     return Subset(concept, settings.with_options(own), own)
 
 
-def _parts(concepts: Sequence[Concept], settings: Settings) -> dict[Any, Part]:
+def _parts(concepts: Sequence[Concept], settings: Settings) -> dict[Path, Part]:
     """Returns the options of each folder; those under its whole name win over those under its class tokens."""
     return {
         folder: {name: value for key in reversed(keys) for name, value in settings.concepts[key].items()}
@@ -127,7 +133,7 @@ def _parts(concepts: Sequence[Concept], settings: Settings) -> dict[Any, Part]:
     }
 
 
-def _keys(concepts: Sequence[Concept], settings: Settings) -> dict[Any, tuple[str, ...]]:
+def _keys(concepts: Sequence[Concept], settings: Settings) -> dict[Path, tuple[str, ...]]:
     training = [concept for concept in concepts if not concept.is_reg]
     reg = [concept for concept in concepts if concept.is_reg]
     return config_keys(training, settings.concepts) | config_keys(reg, settings.concepts)

@@ -25,7 +25,7 @@ def test_it_is_a_project_of_concepts_of_different_size_in_which_nothing_is_wrong
     assert {c.class_tokens: len(c.pictures) for c in dataset.regularisation} == REG_CLASSES
     assert len(set(CONCEPTS.values())) == len(CONCEPTS)
     judged = judge(demo.project)
-    assert judged.problems == ()
+    assert [problem.code for problem in judged.problems] == ["dataset.imbalance"]  # which `balance` is there to mend
     assert judged.plan is not None
 
 

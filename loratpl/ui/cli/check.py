@@ -41,8 +41,16 @@ def check(
     # A machine with CUDA is taken to have as many GPUs as the config asks for.
     gpu_counts = {None: known_gpu_count, Machine.CPU: lambda: 0, Machine.CUDA: lambda: None}
     machines = {None: None, Machine.CPU: WITHOUT_GPU, Machine.CUDA: WITH_GPU}
-    judged = judge(open_project(project), config, assignments(set_), gpu_count=gpu_counts[for_], machine=machines[for_])
-    problems = (*judged.problems, *(replace(problem, severity="warning") for problem in status(load_pin()).problems()))
+    judged = judge(
+        open_project(project),
+        config,
+        assignments(set_),
+        gpu_count=gpu_counts[for_],
+        machine=machines[for_],
+        is_this_machine=for_ is None,
+    )
+    missing = status(load_pin(), ask_interpreter=False).problems()
+    problems = (*judged.problems, *(replace(problem, severity="warning") for problem in missing))
     if strict:
         problems = tuple(replace(problem, severity="error") for problem in problems)
     errors = sum(problem.severity == "error" for problem in problems)

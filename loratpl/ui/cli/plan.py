@@ -48,7 +48,7 @@ def plan(
     """Say exactly what will be trained: images, buckets, steps, files."""
     from loratpl.errors import error_from
     from loratpl.project import open_project
-    from loratpl.render.prepare import judge
+    from loratpl.render.prepare import Depth, judge
 
     overrides = [*assignments(set_), *_overrides(batch, epochs, steps)]
     opened = open_project(project)
@@ -56,7 +56,7 @@ def plan(
         from loratpl.ui.pages.plan_page import refuse_page_path
 
         refuse_page_path(html)
-    judged = judge(opened, config, overrides, processes=processes, folder_mode=folder_mode)
+    judged = judge(opened, config, overrides, depth=Depth.PLAN, processes=processes, folder_mode=folder_mode)
     if judged.plan is None:
         raise error_from(judged.problems)
     view = _View(opened, judged.settings, judged.plan, _measured(context, opened, judged) if measure else None)

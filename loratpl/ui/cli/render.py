@@ -25,11 +25,11 @@ def render(
     from loratpl.errors import Problem, ProjectError
     from loratpl.project import RunPaths, make_hidden_dir, open_project
     from loratpl.render import renderer
-    from loratpl.render.prepare import prepare
+    from loratpl.render.prepare import Depth, prepare
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status
 
-    prepared = prepare(open_project(project), config, assignments(set_))
+    prepared = prepare(open_project(project), config, assignments(set_), depth=Depth.PLAN)
     trainer = status(load_pin())
     paths = RunPaths((out or prepared.project.render_dir).resolve())
     rendered = renderer.render(prepared.settings, prepared.plan, trainer.paths, paths)
