@@ -63,11 +63,11 @@ def imported_by(*words: str, cwd: Path, code: int = 0) -> set[str]:
         (("config", "show", "project"), 0, {"pydantic", "imagesize"}),
         (("config", "show", "project", "--json", "--set", "nothing=1"), 3, {"pydantic", "imagesize"}),
         (("config", "show", "project", "--set", "nothing=1"), 3, {"pydantic", "imagesize", "rich"}),
-        (("check", "project"), 0, {"pydantic", "imagesize"}),
+        (("check", "project"), 0, {"pydantic", "imagesize", "PIL"}),
         (("plan", "project"), 0, {"pydantic", "imagesize"}),
         (("trainer", "status"), 0, {"pydantic"}),
         (("render", "project"), 0, {"pydantic", "imagesize", "toml"}),
-        (("run", "project"), 0, {"pydantic", "imagesize", "toml", "filelock"}),
+        (("run", "project"), 0, {"pydantic", "imagesize", "toml", "filelock", "PIL"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

@@ -26,6 +26,10 @@ def layout_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
             "Put pictures (png, jpg, jpeg, webp, bmp) into folders named like `10_ohwx cat` in there.",
         )
     yield from _ignored_problems(project, dataset)
+
+
+def unread_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem]:
+    """Yields the files that the trainer passes over or ends on, as far as a scan tells; a closer look tells why."""
     for concept in dataset.concepts:
         if concept.left_out:
             names = ", ".join(path.name for path in concept.left_out[:_SHOWN_FILES])

@@ -23,6 +23,7 @@ from loratpl.check.writable import cache_folder_problems
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem
+from loratpl.plan.datasets import trained_settings
 from loratpl.project import ProjectPaths
 
 # What needs nothing but the settings, and the files that they name.
@@ -41,10 +42,13 @@ _SETTINGS_RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
 )
 
 
-def settings_problems(settings: Settings) -> tuple[Problem, ...]:
-    """Returns everything that is wrong with settings by themselves, and with those of single datasets and concepts."""
-    found = (problem for variant in settings.variants() for rule in _SETTINGS_RULES for problem in rule(variant))
-    return tuple(dict.fromkeys(found))
+def settings_problems(*trained: Settings) -> tuple[Problem, ...]:
+    """Returns everything that is wrong with settings by themselves.
+
+    Args:
+        trained: Those that pictures are trained with: several where datasets or concepts have options of their own.
+    """
+    return tuple(dict.fromkeys(problem for rule in _SETTINGS_RULES for one in trained for problem in rule(one)))
 
 
 def find_problems(
@@ -61,7 +65,7 @@ def find_problems(
     return (
         *layout_problems(project, dataset),
         *reg_dir_problems(project, settings),
-        *settings_problems(settings),
+        *settings_problems(*trained_settings(dataset, settings)),
         *picture_problems(settings, dataset),
         *cache_name_problems(project, dataset),
         *cache_folder_problems(settings, dataset.concepts),

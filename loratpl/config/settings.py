@@ -100,14 +100,6 @@ class Settings:
             options.pop("caption_extention", None)
         return replace(self, options=MappingProxyType(options))
 
-    def variants(self) -> Iterator[Settings]:
-        """Yields the settings of the whole training, then those of every dataset and concept that has its own."""
-        yield self
-        for dataset in self.datasets or ({},):
-            for concept in {"": {}, **self.concepts}.values():
-                if dataset or concept:
-                    yield self.with_options({**dataset, **concept})
-
     def secret_env(self) -> dict[str, str]:
         """Returns the secrets as the trainer's environment takes them; nothing of it may be written down."""
         return {name: str(setting.value) for name, setting in self.secrets.items()}

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Size = tuple[int, int]
+# Ratios that are nearer to each other than this, as a share, may be told apart wrongly by a rounded middle.
+_ROUNDING = 1e-9
 
 
 class BucketError(ValueError):
@@ -98,10 +102,13 @@ class Buckets:
         first: dict[float, Size] = {}
         for size in sizes:
             first.setdefault(size[0] / size[1], size)  # of two buckets alike the trainer takes the first
+        # A picture of exactly the second's size goes there all the same.
+        self._seconds = self._sizes - set(first.values())
         self._ratios = sorted(first)
         self._by_ratio = [first[ratio] for ratio in self._ratios]
         self._order = {size: index for index, size in enumerate(sizes)}
         self._known: dict[Size, Size] = {}
+        self._placed: dict[Size, Placement] = {}
 
     def of(self, size: Size) -> Size:
         """Returns the bucket of a picture of that size.
@@ -114,18 +121,60 @@ class Buckets:
             bucket = self._known[size] = self._choose(size)
         return bucket
 
+    def count(self, sizes: Sequence[Size]) -> Counter[Size]:
+        """Returns how many pictures of these sizes each bucket gets: what `of` says, for many at once.
+
+        Where a picture's ratio lies clearly between those of two buckets, one look into a sorted list tells the nearer.
+
+        Raises:
+            BucketError: A picture is too narrow for any bucket.
+        """
+        if not self._ratios:
+            return Counter(map(self.of, sizes))
+        if self._seconds:
+            apart = [size for size in sizes if size in self._seconds]
+            sizes = [size for size in sizes if size not in self._seconds]
+        else:
+            apart = []
+        edges, named = self._edges()
+        places = Counter([bisect_left(edges, width / height) for width, height in sizes])
+        found = Counter(apart)
+        for place, count in places.items():
+            bucket = named[place]
+            if bucket is not None:
+                found[bucket] += count
+        if any(named[place] is None for place in places):
+            near = (size for size in sizes if named[bisect_left(edges, size[0] / size[1])] is None)
+            found.update(map(self.of, near))
+        return found
+
+    def _edges(self) -> tuple[list[float], list[Size | None]]:
+        """Returns sorted ratios, and the bucket of what lies before each; None around the middle of two buckets."""
+        edges: list[float] = []
+        named: list[Size | None] = []
+        for lower, upper, bucket in zip(self._ratios, self._ratios[1:], self._by_ratio, strict=False):
+            middle = (lower + upper) / 2
+            edges += [middle * (1 - _ROUNDING), middle * (1 + _ROUNDING)]
+            named += [bucket, None]
+        return edges, [*named, self._by_ratio[-1]]
+
     def place(self, size: Size) -> Placement:
         """Returns the bucket of a picture of that size, and what size it is given before it is cropped to it.
 
         Raises:
             BucketError: The picture is too narrow for any bucket.
         """
-        bucket = self.of(size)
+        placement = self._placed.get(size)
+        if placement is None:
+            placement = self._placed[size] = Placement(self.of(size), self._resized(size))
+        return placement
+
+    def _resized(self, size: Size) -> Size:
         if self._rules.enabled and self._rules.no_upscale:
-            return Placement(bucket, self._shrunk(size))
-        width, height = size
+            return self._shrunk(size)
+        (width, height), bucket = size, self.of(size)
         scale = bucket[1] / height if width / height > bucket[0] / bucket[1] else bucket[0] / width
-        return Placement(bucket, (int(width * scale + 0.5), int(height * scale + 0.5)))
+        return int(width * scale + 0.5), int(height * scale + 0.5)
 
     def _choose(self, size: Size) -> Size:
         if self._rules.enabled and self._rules.no_upscale:

@@ -90,6 +90,15 @@ def datasets_of(dataset: Dataset, settings: Settings) -> tuple[DatasetSpec, ...]
     return tuple(found)
 
 
+def trained_settings(dataset: Dataset, settings: Settings) -> tuple[Settings, ...]:
+    """Returns the settings that some picture is trained with: those of the whole training where none has its own."""
+    found: list[Settings] = []
+    for spec in datasets_of(dataset, settings):
+        subsets = (subset.settings for subset in spec.subsets if subset.own)
+        found += [spec.settings, *subsets]
+    return tuple(found) or (settings,)
+
+
 def settings_of_folders(dataset: Dataset, settings: Settings) -> dict[Path, Settings]:
     """Returns the settings of each folder, with the options that it has of its own."""
     return {folder: settings.with_options(part) for folder, part in _parts(dataset.concepts, settings).items()}

@@ -56,7 +56,8 @@ def look_ahead(folders: Sequence[BalancedFolder], settings: Settings) -> Outlook
     unknown = Outlook(batch_size, None, None, train_views, used)
     is_one_dataset = not settings.datasets and not any(settings.concepts.values())
     try:
-        raise_errors(plan_problems(settings))
+        if is_one_dataset:
+            raise_errors(plan_problems(settings))
         if is_one_dataset and batch_size == 1 and not settings["validation_split"]:
             return _outlook(settings, train_views, train_views + sum(used.values()), used)
         dataset = _dataset(ordered, settings)

@@ -7,13 +7,15 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Concept, Dataset, Picture
 from loratpl.errors import Problem, ProjectError, raise_errors
 from loratpl.plan.buckets import BucketError, BucketRules, Buckets, Placement, Size
-from loratpl.plan.datasets import DatasetSpec, datasets_of
+from loratpl.plan.datasets import DatasetSpec, datasets_of, trained_settings
 from loratpl.plan.preconditions import bucket_rules, plan_problems
 from loratpl.plan.steps import batches_per_epoch, regularisation_views, schedule
 
@@ -169,8 +171,8 @@ def make_plan(dataset: Dataset, settings: Settings, processes: int | None = None
         ConfigError: The settings are none to plan with.
         ProjectError: The settings and the pictures do not go together.
     """
-    raise_errors(plan_problems(settings))
-    seen: Counter[Any] = Counter()
+    raise_errors(plan_problems(settings, trained_settings(dataset, settings)))
+    seen: Counter[Path] = Counter()
     planned = tuple(_plan_dataset(spec, seen) for spec in datasets_of(dataset, settings))
     batches = sum(one.batches_per_epoch for one in planned)
     processes = processes or settings.block.launch.processes
@@ -205,21 +207,19 @@ def make_plan(dataset: Dataset, settings: Settings, processes: int | None = None
     )
 
 
-def _plan_dataset(spec: DatasetSpec, seen: Counter[Any]) -> PlannedDataset:
+def _plan_dataset(spec: DatasetSpec, seen: Counter[Path]) -> PlannedDataset:
     """Adds the views of each folder to `seen`."""
     rules = bucket_rules(spec.settings)
     shares = _Shares(spec)
     size = spec.settings["train_batch_size"]
-    sizes: Counter[Size] = Counter()
-    for picture, concept, count in shares.views():
-        sizes[picture.trained_px] += count
-        seen[concept.folder] += count
+    seen.update(shares.views_of_folders())
     try:
-        of = Buckets(rules).of
+        place = Buckets(rules)
         buckets: Counter[Size] = Counter()
-        for picture_size, count in sizes.items():
-            buckets[of(picture_size)] += count
-        validation = Counter(of(picture.trained_px) for picture, _, _ in shares.validation())
+        for count, sizes in shares.sizes().items():
+            for bucket, pictures in place.count(sizes).items():
+                buckets[bucket] += pictures * count
+        validation = place.count([picture.trained_px for picture, _, _ in shares.validation()])
     except BucketError as error:
         raise ProjectError(
             Problem(
@@ -251,11 +251,30 @@ class _Shares:
         self._training = [(concept, self._trained(concept.pictures)) for concept in spec.training]
         self.train_views = sum(concept.repeats * len(pictures) for concept, pictures in self._training)
 
+    def sizes(self) -> dict[int, list[Size]]:
+        """Returns the sizes of the pictures that are trained, by how often each is seen per epoch."""
+        found: dict[int, list[Size]] = {}
+        for concept, pictures in self._training:
+            found.setdefault(concept.repeats, []).extend([picture.trained_px for picture in pictures])
+        for picture, _, count in self._regularisation():
+            found.setdefault(count, []).append(picture.trained_px)
+        return found
+
+    def views_of_folders(self) -> Counter[Path]:
+        """Returns how often the pictures of each folder are seen per epoch."""
+        views = Counter({concept.folder: concept.repeats * len(pictures) for concept, pictures in self._training})
+        for folder, found in groupby(self._regularisation(), lambda view: view[1].folder):
+            views[folder] += sum(count for _, _, count in found)
+        return views
+
     def views(self) -> Iterator[tuple[Picture, Concept, int]]:
         """Yields each picture that is trained, its folder, and how often it is seen per epoch."""
         for concept, pictures in self._training:
             for picture in pictures:
                 yield picture, concept, concept.repeats
+        yield from self._regularisation()
+
+    def _regularisation(self) -> Iterator[tuple[Picture, Concept, int]]:
         reg = [(picture, concept) for concept in self._spec.regularisation for picture in concept.pictures]
         evened = regularisation_views(self.train_views, [concept.repeats for _, concept in reg])
         for (picture, concept), count in zip(reg, evened, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem
@@ -52,9 +52,17 @@ def bucket_rules(settings: Settings) -> BucketRules:
     )
 
 
-def plan_problems(settings: Settings) -> Iterator[Problem]:
-    """Yields everything in the settings that no plan can be made with, and a warning where two say the same."""
-    yield from dict.fromkeys(problem for variant in settings.variants() for problem in _problems_of(variant))
+def plan_problems(settings: Settings, trained: Iterable[Settings] = ()) -> Iterator[Problem]:
+    """Yields everything in the settings that no plan can be made with, and a warning where two say the same.
+
+    Args:
+        settings: Of the whole training.
+        trained: Those that pictures are trained with (`trained_settings`), where they are others.
+    """
+    used = tuple(trained) or (settings,)
+    yield from dict.fromkeys(problem for one in used for problem in _problems_of(one))
+    if all(one is not settings for one in used) and not _is_resolution(settings):
+        yield _no_resolution(settings)  # the trainer reads it, though no dataset has it
 
 
 def _problems_of(settings: Settings) -> Iterator[Problem]:
@@ -102,6 +110,18 @@ def _resolution_problems(settings: Settings) -> Iterator[Problem]:
         message = f"The buckets cannot be made: {error}."
         yield Problem("plan.buckets", message, where, "Correct `resolution` or the bucket settings in the config.")
     except ValueError:
-        message = f"{where}: {settings['resolution']!r} is no resolution."
-        fix = 'Write one number or two with a comma: `"512"` or `"512,768"`.'
-        yield Problem("config.value", message, where, fix)
+        yield _no_resolution(settings)
+
+
+def _is_resolution(settings: Settings) -> bool:
+    try:
+        parse_resolution(settings["resolution"])
+    except ValueError:
+        return False
+    return True
+
+
+def _no_resolution(settings: Settings) -> Problem:
+    where = settings.where("resolution")
+    message = f"{where}: {settings['resolution']!r} is no resolution."
+    return Problem("config.value", message, where, 'Write one number or two with a comma: `"512"` or `"512,768"`.')

@@ -129,6 +129,11 @@ class ProjectPaths:
         return self.hidden_dir / "originals"
 
     @property
+    def inspections_path(self) -> Path:
+        """What is known of the pictures from the last look at them."""
+        return self.hidden_dir / "inspections.json"
+
+    @property
     def schema_path(self) -> Path:
         """The JSON schema of the config, for editors."""
         return self.hidden_dir / "config.schema.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.check.layout import layout_problems
+from loratpl.check.layout import layout_problems, unread_problems
 from loratpl.dataset.scan import scan
 from loratpl.errors import EXIT_CODE_OF, ExitCode, Problem
 from loratpl.project import ProjectPaths
@@ -28,7 +28,8 @@ def _project(root_dir: Path, **folders: int) -> ProjectPaths:
 
 
 def _problems(project: ProjectPaths) -> list[Problem]:
-    return list(layout_problems(project, scan(project.image_dir, project.reg_dir)))
+    dataset = scan(project.image_dir, project.reg_dir)
+    return [*layout_problems(project, dataset), *unread_problems(project, dataset)]
 
 
 def test_folders_that_are_as_they_should_be_have_no_problem(odd_path: Path) -> None:

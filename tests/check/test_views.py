@@ -9,7 +9,7 @@ import pytest
 
 from loratpl.errors import Problem
 from loratpl.project import open_project
-from loratpl.render.prepare import judge
+from loratpl.render.prepare import Depth, judge
 from tests.check.given_rules import codes
 from tests.given import only, write_config
 from tests.stand_in import write_picture
@@ -24,7 +24,7 @@ def _problems(root: Path, folders: dict[str, list[tuple[int, int]]], **options: 
         (root / name).mkdir(parents=True)
         for number, size in enumerate(sizes):
             write_picture(root / name / f"{number}.png", number, size)
-    judged = judge(open_project(root), gpu_count=lambda: 1, packages=lambda: None)
+    judged = judge(open_project(root), depth=Depth.PLAN, gpu_count=lambda: 1, packages=lambda: None)
     return [problem for problem in judged.problems if problem.code.startswith("dataset.")]
 
 

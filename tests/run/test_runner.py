@@ -432,7 +432,9 @@ def test_an_environment_of_other_versions_is_a_warning_after_the_run(tmp_path: P
     """It is asked while the trainer starts: the run has been proven by what came out."""
     marker = json.loads(stand_in.paths.marker_path.read_bytes())
     lock = ENVIRONMENT_LOCK_PATH.read_text(encoding="utf-8")
-    marker["packages"] = {name: locked_versions(lock)[name] for name in ("torch", "tensorboard")}  # which the interpreter of the tests has not
+    marker["packages"] = {
+        name: locked_versions(lock)[name] for name in ("torch", "tensorboard")
+    }  # which the interpreter of the tests has not
     stand_in.paths.marker_path.write_text(json.dumps(marker), encoding="utf-8")
     done = kohyatpl("run", make_trainable_project(tmp_path / "project"), "--json")
     assert done.code == 0

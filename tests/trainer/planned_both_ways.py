@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratpl.check.registry import settings_problems
 from loratpl.config.machine import WITH_GPU
 from loratpl.config.settings import Settings
 from loratpl.dataset.latent_caches import latent_cache_of
@@ -19,10 +18,10 @@ from loratpl.dataset.scan import Dataset, scan
 from loratpl.errors import KohyatplError, Problem
 from loratpl.plan.datasets import DatasetSpec, datasets_of
 from loratpl.plan.planner import TrainingPlan, make_plan
-from loratpl.plan.preconditions import parse_resolution, plan_problems
+from loratpl.plan.preconditions import parse_resolution
 from loratpl.project import RunPaths
 from loratpl.render import renderer
-from loratpl.render.prepare import judge
+from loratpl.render.prepare import Depth, judge
 from loratpl.trainer.paths import TrainerPaths
 from tests.trainer.random_datasets import RandomProject
 
@@ -62,13 +61,6 @@ class Case:
         """What stands against training it, each with the option that it is about."""
         return frozenset(code_of(problem) for problem in self.problems)
 
-    @property
-    def codes_of_datasets(self) -> frozenset[str]:
-        """What is wrong with settings that some dataset is trained with, and not with such as all datasets override."""
-        trained = (spec.settings for spec in datasets_of(self.dataset, self.settings))
-        alone = [replace(settings, datasets=(), concepts={}) for settings in trained]
-        return frozenset(code_of(p) for one in alone for p in (*plan_problems(one), *settings_problems(one)))
-
 
 def code_of(problem: Problem) -> str:
     """Returns a problem's code, with the option where it is about one: `config.value:resolution`."""
@@ -81,7 +73,15 @@ def both_ways(project: RandomProject, trainer: TrainerPaths) -> Iterator[Case]:
     """Yields what we make of a project in each of the two ways."""
     for way, block in ((FOLDERS, {}), (FILES, project.block)):
         config = project.write_config(block)
-        judged = judge(project.paths, config, gpu_count=lambda: None, machine=WITH_GPU, packages=lambda: None)
+        judged = judge(
+            project.paths,
+            config,
+            depth=Depth.PLAN,
+            gpu_count=lambda: None,
+            machine=WITH_GPU,
+            is_this_machine=False,
+            packages=lambda: None,
+        )
         settings = judged.settings
         dataset = scan(
             settings.path("train_data_dir"),

@@ -94,9 +94,6 @@ DELIBERATE_WHERE: dict[str, tuple[Callable[[Case, Answer], bool], str]] = {
     "dataset.image.unreadable": (_is_never_opened, "it is broken all the same, and caching the latents opens it"),
 }  # fmt: skip
 
-# What every dataset overrides is refused where it is wrong, although nothing is trained with it.
-OVERRIDDEN = frozenset({"plan.buckets", "config.value:resolution", "config.value:train_batch_size"})
-
 
 def _all(answer: Answer) -> list[Any]:
     return [*answer["train"], *answer["validation"]]
@@ -173,8 +170,7 @@ def differences(case: Case, answer: Answer) -> Iterator[str]:
         return
     for code in sorted(against):
         holds = DELIBERATE_WHERE.get(code)
-        is_overridden = code in OVERRIDDEN and code not in case.codes_of_datasets
-        if not is_overridden and (holds is None or not holds[0](case, answer)):
+        if holds is None or not holds[0](case, answer):
             yield f"the trainer goes on, and we say {[p for p in case.problems if p.code == code.partition(':')[0]]}"
     if case.plan is None:
         if not against:

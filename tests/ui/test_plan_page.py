@@ -104,7 +104,7 @@ def test_a_page_says_what_is_planned(odd_path: Path) -> None:
     pictures = _project(odd_path, a=SQUARE, b=WIDE, c=(3000, 300), d=(200, 200))
     values = {"max_train_epochs": 10, "save_last_n_epochs": 3, "train_batch_size": 2}
     page = _page(odd_path, pictures, values, time="about 3 min", disk="144 MB")
-    read = _written(odd_path / "pages" / "plan.html", page)
+    read = _written(odd_path / "pages" / "plan_page.html", page)
     text = " ".join(read.texts).replace("\N{NO-BREAK SPACE}", " ")
     assert "Training plan ohwx Family sd15 Base model model.safetensors Time about 3 min Disk 144 MB" in text
     assert "Planned 2026-11-22 12:00, kohyatpl" in text
@@ -153,7 +153,7 @@ def test_random_crop_is_told(tmp_path: Path) -> None:
 
 def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     pictures = _project(tmp_path, a=WIDE, b=SQUARE)
-    html = tmp_path / "plan.html"
+    html = tmp_path / "plan_page.html"
     read = _written(html, _page(tmp_path, pictures))
     without_pictures = re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html.read_text(encoding="utf-8"))
     assert not re.search(r"//|@import|url\(", without_pictures)
@@ -168,7 +168,7 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_a_page_can_be_read_without_eyes(tmp_path: Path) -> None:
     pictures = _project(tmp_path, a=(3000, 300), b=(200, 200))
-    read = _written(tmp_path / "plan.html", _page(tmp_path, pictures))
+    read = _written(tmp_path / "plan_page.html", _page(tmp_path, pictures))
     tags = [tag for tag, _ in read.elements]
     assert tags.count("h1") == 1
     assert read.all("html") == [{"lang": "en"}]
@@ -188,7 +188,7 @@ def test_thumbnails_show_what_is_kept(tmp_path: Path) -> None:
     picture = Image.new("RGB", (3000, 300), "red")  # resized to 2560 × 256, of which 768 to 1792 are kept
     picture.paste("blue", (900, 0, 2100, 300))
     picture.save(folder / "1.png")
-    read = _written(tmp_path / "plan.html", _page(tmp_path, scan(tmp_path / "image_dir", None)))
+    read = _written(tmp_path / "plan_page.html", _page(tmp_path, scan(tmp_path / "image_dir", None)))
     (kept,) = (span for span in read.all("span") if span.get("class") == "kept")
     assert kept["style"] == "left:30.000%;top:0.000%;width:40.000%;height:100.000%"
     (image,) = read.all("img")
@@ -201,7 +201,7 @@ def test_thumbnails_show_what_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_is_kept_whole_is_not_dimmed(tmp_path: Path) -> None:
-    read = _written(tmp_path / "plan.html", _page(tmp_path, _project(tmp_path, a=SQUARE)))
+    read = _written(tmp_path / "plan_page.html", _page(tmp_path, _project(tmp_path, a=SQUARE)))
     assert len(read.all("img")) == 1
     assert [span for span in read.all("span") if span.get("class") == "kept"] == []
 
@@ -217,7 +217,7 @@ def test_a_picture_is_shown_as_it_is_stored(tmp_path: Path) -> None:
     found = thumbnails_of([(picture.path, picture.placement.resized) for picture in page.pictures])
     turned = {p.path.name: t.is_turned for p, t in zip(page.pictures, found, strict=True) if isinstance(t, Thumbnail)}
     assert turned == {"turned.jpg": True, "upright.jpg": False, "odd.jpg": False}
-    read = _written(tmp_path / "plan.html", page)
+    read = _written(tmp_path / "plan_page.html", page)
     assert {(image["width"], image["height"]) for image in read.all("img")} == {("160", "80")}
     assert sum("as it is stored" in text for text in read.texts) == 1
 
@@ -260,7 +260,7 @@ def test_what_cannot_be_drawn_has_a_placeholder(tmp_path: Path) -> None:
     (folder / "large.png").write_bytes(_png_header((10_000, 9_000)))
     pictures = scan(tmp_path / "image_dir", None)
     page = _page(tmp_path, pictures)
-    read = _written(tmp_path / "plan.html", page)
+    read = _written(tmp_path / "plan_page.html", page)
     assert len(read.all("img")) == 1
     assert read.texts.count("This picture cannot be decoded.") == 1
     assert read.texts.count("This picture is too large to be shown.") == 2
@@ -268,7 +268,7 @@ def test_what_cannot_be_drawn_has_a_placeholder(tmp_path: Path) -> None:
         assert f"2_ohwx cat/{name}.png" in read.texts
     for path in folder.iterdir():
         path.unlink()
-    assert _written(tmp_path / "plan.html", page).texts.count("This picture is no file.") == 4
+    assert _written(tmp_path / "plan_page.html", page).texts.count("This picture is no file.") == 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders")
@@ -329,13 +329,13 @@ def test_names_that_no_encoding_has_are_written_out(tmp_path: Path) -> None:
     name = os.fsdecode(b"bad\xff\xe2\x80\xaegnp.png")
     _project(tmp_path, a=SQUARE)
     write_picture(tmp_path / "image_dir" / "2_ohwx cat" / name, 1, SQUARE)
-    read = _written(tmp_path / "plan.html", _page(tmp_path, scan(tmp_path / "image_dir", None)))
+    read = _written(tmp_path / "plan_page.html", _page(tmp_path, scan(tmp_path / "image_dir", None)))
     assert r"2_ohwx cat/bad\udcff\u202egnp.png" in read.texts
     assert len(read.all("img")) == 2
 
 
 def test_a_page_is_replaced_and_nothing_is_left_beside_it(odd_path: Path) -> None:
-    path = odd_path / "plan.html"
+    path = odd_path / "plan_page.html"
     page = _page(odd_path / "project", dataset(concept(1, SQUARE)))
     write_plan_page(path, page)
     older = path.read_text(encoding="utf-8").replace('content="kohyatpl ', 'content="kohyatpl 0.0.1 ')
@@ -343,12 +343,12 @@ def test_a_page_is_replaced_and_nothing_is_left_beside_it(odd_path: Path) -> Non
     refuse_page_path(path)
     write_plan_page(path, page)
     assert "0.0.1" not in path.read_text(encoding="utf-8")
-    assert sorted(entry.name for entry in odd_path.iterdir()) == ["plan.html", "project"]
+    assert sorted(entry.name for entry in odd_path.iterdir()) == ["plan_page.html", "project"]
 
 
 @pytest.mark.parametrize("content", ["", "my notes", '<meta name="generator" content="another">', "x" * 9000])
 def test_a_file_of_somebody_else_is_never_replaced(odd_path: Path, content: str) -> None:
-    path = odd_path / "plan.html"
+    path = odd_path / "plan_page.html"
     path.write_text(content, encoding="utf-8")
     page = _page(odd_path / "project", dataset(concept(1, SQUARE)))
     with pytest.raises(UsageError) as error:
@@ -368,11 +368,11 @@ def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
-    (tmp_path / "plan.html").symlink_to(tmp_path / "pages" / "real.html")
+    (tmp_path / "plan_page.html").symlink_to(tmp_path / "pages" / "real.html")
     page = _page(tmp_path / "project", dataset(concept(1, SQUARE)))
     for _ in range(2):
-        write_plan_page(tmp_path / "plan.html", page)
-        assert (tmp_path / "plan.html").is_symlink()
+        write_plan_page(tmp_path / "plan_page.html", page)
+        assert (tmp_path / "plan_page.html").is_symlink()
         assert "<!DOCTYPE html>" in (tmp_path / "pages" / "real.html").read_text(encoding="utf-8")
     (tmp_path / "circle.html").symlink_to(tmp_path / "circle.html")
     with pytest.raises(ProjectError) as error:
@@ -383,7 +383,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     page = _page(tmp_path / "project", dataset(concept(1, SQUARE)))
-    for path in (tmp_path / "file" / "plan.html", tmp_path / ("long" * 100 + ".html")):
+    for path in (tmp_path / "file" / "plan_page.html", tmp_path / ("long" * 100 + ".html")):
         with pytest.raises(ProjectError) as error:
             write_plan_page(path, page)
         refusal(error.value, ProjectError, "project.write", str(path), "cannot be written", "--html")

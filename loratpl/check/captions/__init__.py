@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from loratpl.check.captions.content import content_problems
-from loratpl.check.captions.files import file_problems
+from loratpl.check.captions.files import file_problems, pointers_among
 from loratpl.check.captions.length import length_problems
 from loratpl.check.captions.matching import matching_problems
 from loratpl.check.captions.tags import tag_problems
@@ -19,7 +19,7 @@ from loratpl.dataset.captions import ConceptCaptions
 from loratpl.errors import Problem
 from loratpl.project import ProjectPaths
 
-__all__ = ["caption_problems"]
+__all__ = ["caption_problems", "pointers_among"]
 
 
 def caption_problems(

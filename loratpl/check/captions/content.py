@@ -79,8 +79,12 @@ def hidden_characters(text: str) -> list[str]:
     >>> hidden_characters("a\u200bcat"), hidden_characters("👩\u200d🚀 नमस्\u200dते")
     (['\u200b'], [])
     """
-    found = dict.fromkeys(match.group() for match in _HIDDEN.finditer(text) if not _is_needed(text, match.start()))
-    return list(found)
+    return list(dict.fromkeys(text[place] for place in hidden_places(text)))
+
+
+def hidden_places(text: str) -> list[int]:
+    """Returns where the characters stand that nobody sees and nobody needs."""
+    return [match.start() for match in _HIDDEN.finditer(text) if not _is_needed(text, match.start())]
 
 
 def _is_needed(text: str, index: int) -> bool:

@@ -43,6 +43,11 @@ def file_problems(project: ProjectPaths, captions: Sequence[ConceptCaptions]) ->
         yield _encoding(project, folder, encoding, files)
 
 
+def pointers_among(captions: Sequence[ConceptCaptions]) -> tuple[Path, ...]:
+    """Returns the caption files that are Git LFS pointers."""
+    return tuple(Path(path) for path, file in files_of(captions).items() if file.fault is Fault.LFS)
+
+
 def _pointers(project: ProjectPaths, captions: Sequence[ConceptCaptions], places: list[str]) -> Problem:
     total = sum(1 for concept in captions for caption in concept.captions if caption.file is not None)
     parents = {str(Path(place).parent) for place in places}

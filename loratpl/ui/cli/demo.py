@@ -88,7 +88,7 @@ def _prepare(context: typer.Context, root_dir: Path, tell: _Teller) -> dict[str,
 
     stages: tuple[tuple[str, Callable[..., CommandResult]], ...] = (
         ("balance", balance.balance),
-        ("check", check.check),
+        ("check", partial(check.check, context)),
         ("plan", partial(plan.plan, context)),
         ("render", render.render),
     )

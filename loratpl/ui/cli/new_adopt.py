@@ -18,10 +18,10 @@ def adopt_tree(path: Path, *, family: str, model: str, preset: str | None) -> Co
     from loratpl.dataset.intake.adopt import caption_problems, recognise
     from loratpl.project import adopt_project, find_configs, open_project
     from loratpl.render.prepare import looks_like_config
-    from loratpl.ui.cli.recovery import settle_renames
+    from loratpl.ui.cli.recovery import settle
 
     project = open_project(path)
-    recovered = settle_renames(project)
+    recovered = settle(project)
     configs = find_configs(project, looks_like_config)
     if configs:
         names = ", ".join(config.name for config in configs)

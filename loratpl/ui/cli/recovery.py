@@ -1,4 +1,4 @@
-"""What every command that changes a project does first: put interrupted renames in order, and say so."""
+"""What every command that changes a project does first: put in order what was interrupted, and say so."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from loratpl.project import ProjectPaths, locked
 from loratpl.ui.balance_text import recovery_problems
 
 
-def settle_renames(paths: ProjectPaths) -> tuple[Problem, ...]:
-    """Finishes or rolls back renames that were interrupted, and returns what must be said of it; mostly nothing.
+def settle(paths: ProjectPaths) -> tuple[Problem, ...]:
+    """Finishes or rolls back renames and mending that were interrupted, and returns what must be said of it.
 
     Raises:
-        BusyError: Another process works on the project: these renames may be its own.
-        ProjectError: The old names cannot all be given back.
+        BusyError: Another process works on the project: what looks interrupted may be its own.
+        ProjectError: It cannot be put in order.
     """
-    if journal.interrupted(paths.journal_path) is None:
+    from loratpl.fix import interrupted_fix, settle_fixes
+
+    if journal.interrupted(paths.journal_path) is None and interrupted_fix(paths) is None:
         return ()
     with locked(paths):
-        return recovery_problems(paths, journal.recover(paths.journal_path))
+        return (*recovery_problems(paths, journal.recover(paths.journal_path)), *settle_fixes(paths))
 
 
 @contextlib.contextmanager

@@ -29,10 +29,10 @@ def run(
     from dataclasses import replace
 
     from loratpl.project import open_project
-    from loratpl.ui.cli.recovery import settle_renames, telling
+    from loratpl.ui.cli.recovery import settle, telling
 
     paths = open_project(project)
-    recovered = settle_renames(paths)
+    recovered = settle(paths)
     with telling(recovered):
         result = _train(context, paths, config, name, set_)
     return replace(result, problems=(*recovered, *result.problems))
@@ -46,14 +46,15 @@ def _train(
     from loratpl.run.runner import start_run
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status
-    from loratpl.ui.console import run_watcher, say
+    from loratpl.ui.console import Looking, run_watcher, say
 
-    prepared = prepare(paths, config, assignments(set_))
+    output = context.obj
+    with Looking("looking at pictures", is_silent=output.as_json or output.quiet) as progress:
+        prepared = prepare(paths, config, assignments(set_), progress=progress)
     pin = load_pin()
     trainer = status(pin, ask_interpreter=False)
     if not trainer.is_ready:
         raise TrainerError(*trainer.problems())
-    output = context.obj
     plan = prepared.plan
     if not (output.as_json or output.quiet):
         say(f"{plan.total_steps} steps in {plan.epochs} epochs, {plan.batches_per_epoch} batches each")

@@ -88,7 +88,7 @@ def plan_html(page: PlanPage, thumbnails: Sequence[Thumbnail | NoThumbnail]) -> 
         "named_loss": f"{words.NAMED_LOSS * 100:g} %",
         "named_scale": f"{words.NAMED_SCALE:g}",
     }
-    return rendered("plan.html", values, _filters())
+    return rendered("plan_page.html", values, _filters())
 
 
 def shown_picture(picture: PagePicture, thumbnail: Thumbnail | NoThumbnail) -> ShownPicture:
