@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 Size = tuple[int, int]
@@ -130,7 +130,7 @@ class Buckets:
             BucketError: A picture is too narrow for any bucket.
         """
         if not self._ratios:
-            return Counter(map(self.of, sizes))
+            return Counter(self._without_upscaling_all(sizes))
         if self._seconds:
             apart = [size for size in sizes if size in self._seconds]
             sizes = [size for size in sizes if size not in self._seconds]
@@ -191,6 +191,31 @@ class Buckets:
         if lower != upper:
             return self._by_ratio[above - 1 if lower < upper else above]
         return min(self._by_ratio[above - 1 : above + 1], key=self._order.__getitem__)
+
+    def _without_upscaling_all(self, sizes: Sequence[Size]) -> Iterator[Size]:
+        """What `_without_upscaling` says, written out: the bucket of a picture that is shrunk is known before its size."""
+        step, sqrt = self._rules.step_px, math.sqrt
+        area = self._rules.resolution[0] * self._rules.resolution[1]
+        for size in sizes:
+            width, height = size
+            if width * height > area:
+                ratio = width / height
+                exact = sqrt(area * ratio)
+                width, by_height = int(exact + 0.5), int(area / exact + 0.5)
+                width -= width % step
+                by_height -= by_height % step
+                height, by_width = int(width / ratio + 0.5), int(by_height * ratio + 0.5)
+                height -= height % step
+                by_width -= by_width % step
+                if height and by_height and abs(width / height - ratio) >= abs(by_width / by_height - ratio):
+                    width, height = by_width, by_height
+                elif not by_height:
+                    height = 0
+            else:
+                width -= width % step
+                height -= height % step
+            # What is too narrow is refused with its reason.
+            yield (width, height) if width and height else self.of(size)
 
     def _without_upscaling(self, size: Size) -> Size:
         step = self._rules.step_px
