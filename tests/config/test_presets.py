@@ -87,7 +87,7 @@ def test_a_project_of_a_preset_has_nothing_wrong_on_any_machine(
     tmp_path: Path, name: str, machine: Machine, gpu_count: int | None
 ) -> None:
     project = make_preset_project(tmp_path / "cats", name)
-    judged = judge(project, gpu_count=lambda: gpu_count, machine=machine, packages=lambda: None)
+    judged = judge(project, gpu_count=lambda: gpu_count, machine=machine, is_this_machine=False, packages=lambda: None)
     if machine is WITH_OLD_GPU and read_preset(name).family == "hunyuan-image":  # nothing can be done about that
         assert {problem.code for problem in judged.problems} == {"config.precision"}
     else:

@@ -133,7 +133,7 @@ def assert_holds(read: Mapping[str, Any], meant: Mapping[str, Any], settings: Se
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_preset_comes_out_as_it_was_meant(reader: Reader, tmp_path: Path, preset: str) -> None:
     project = make_preset_project(oddest(tmp_path) / "cats", preset)
-    judged = judge(project, gpu_count=lambda: None, machine=WITH_GPU, packages=lambda: None)
+    judged = judge(project, gpu_count=lambda: None, machine=WITH_GPU, is_this_machine=False, packages=lambda: None)
     assert judged.problems == ()
     assert judged.plan is not None
     made, read = rendered(reader, judged.settings, judged.plan, tmp_path / "run")

@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 
+from loratpl.errors import RunError
 from loratpl.project import ProjectPaths
 from loratpl.records import RunRecord, read_record
+from loratpl.render.prepare import judge, prepared_from
+from loratpl.run.runner import start_run
+from loratpl.run.watch import Unwatched
 from loratpl.selfcheck import draw_pictures, tiny_config
 from loratpl.trainer.environment import run_inside
+from loratpl.trainer.pin import load_pin
 from tests.trainer.conftest import KOHYATPL, ONE_THREAD_BLOCK, RealTrainer, kohyatpl
 
 EPOCHS = {"max_train_steps": None, "max_train_epochs": 2}
@@ -165,30 +170,22 @@ def test_a_failing_trainer_is_reported_by_its_own_error(tmp_path: Path, trainer:
 
 
 def test_two_processes_go_through_accelerate_and_fail_with_their_own_error(
-    tmp_path: Path, trainer: RealTrainer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trainer: RealTrainer
 ) -> None:
     """On a CPU the pinned accelerate cannot wrap the frozen U-Net; the launcher's report of that is longer than it."""
-    claim_two_gpus(tmp_path, monkeypatch)
     launch = {"launch": {"tiny_unet": True, "processes": 2, "threads": 1}}
     project = new_project(tmp_path / "project", trainer, **EPOCHS, mixed_precision="no", kohyatpl=launch)
-    done = kohyatpl("--json", "run", project.root_dir)
-    assert done.returncode == 6
-    (problem,) = json.loads(done.stdout.splitlines()[-1])["problems"]
-    assert "RuntimeError: DistributedDataParallel is not needed" in problem["message"]
+    # As on a machine with two GPUs: on this one the check would not let it start.
+    judged = judge(project, gpu_count=lambda: 2, is_this_machine=False)
+    with pytest.raises(RunError) as caught:
+        start_run(prepared_from(project, judged), trainer.status, load_pin(), Unwatched())
+    (problem,) = caught.value.problems
+    assert "RuntimeError: DistributedDataParallel is not needed" in problem.message
     record = record_of(project)
     assert "accelerate.commands.launch" in record.argv
     log = (project.log_dir / record.run_id / "trainer.log").read_text(encoding="utf-8")
     assert "ChildFailedError" in log
     assert "num_processes=2" in log or log.count("Loading settings from") == 2
-
-
-def claim_two_gpus(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts a driver's tool on PATH that lists two GPUs, so that the check of the machine lets the run start."""
-    tool = folder / "bin" / "nvidia-smi"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'A, 8192, 7.5'\necho 'B, 8192, 7.5'\n", encoding="utf-8")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
