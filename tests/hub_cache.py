@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from loratpl.check.hub_files import TOKENIZERS
+from loratpl.check.machine.hub_files import TOKENIZERS
 
 _REVISION = "32bd64288804d66eefd0ccbe215aa642df71cc41"
 

@@ -9,6 +9,8 @@ from loratpl.check.combinations import combination_problems
 from loratpl.check.files import file_problems
 from loratpl.check.latent_caches import cache_name_problems
 from loratpl.check.layout import layout_problems, parent_problems
+from loratpl.check.machine.this_machine import MachineFacts, this_machine_problems
+from loratpl.check.machine.writable import cache_folder_problems
 from loratpl.check.model_file import model_file_problems
 from loratpl.check.network import network_problems
 from loratpl.check.optimizer import optimizer_problems
@@ -18,8 +20,6 @@ from loratpl.check.rates import rate_problems
 from loratpl.check.scheduler import scheduler_problems
 from loratpl.check.siblings import sibling_problems
 from loratpl.check.target import target_problems
-from loratpl.check.this_machine import MachineFacts, this_machine_problems
-from loratpl.check.writable import cache_folder_problems
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import Dataset
 from loratpl.errors import Problem

@@ -39,7 +39,7 @@ _BELONGS_TO = MappingProxyType({
     "cache_text_encoder_outputs_to_disk": "cache_text_encoder_outputs",
     "zero_terminal_snr": "v_parameterization",
 })  # fmt: skip
-# What needs a GPU (check/machine.py says why), and what it becomes without one.
+# What needs a GPU (check/machine/gpus.py says why), and what it becomes without one.
 _WITHOUT_GPU: Mapping[str, Any] = MappingProxyType({
     "xformers": False, "fp8_base": False, "fp8_base_unet": False, "fp8_scaled": False, "fp8_vl": False,
     "full_bf16": False, "full_fp16": False, "cpu_offload_checkpointing": False, "blocks_to_swap": 0,

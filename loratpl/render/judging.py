@@ -11,12 +11,12 @@ from typing import Any
 
 from loratpl.check.captions import caption_problems, pointers_among
 from loratpl.check.dataset_files import dataset_file_problems, is_pointer, lfs_problems
-from loratpl.check.disk import disk_problems, planned_needs, standing_needs
 from loratpl.check.layout import unread_problems
+from loratpl.check.machine.disk import disk_problems, planned_needs, standing_needs
+from loratpl.check.machine.packages import known_packages
+from loratpl.check.machine.this_machine import MachineFacts, facts_of_another, read_facts
 from loratpl.check.outcome import outcome_problems
-from loratpl.check.packages import known_packages
 from loratpl.check.registry import find_problems
-from loratpl.check.this_machine import MachineFacts, facts_of_another, read_facts
 from loratpl.config.machine import Machine, known_gpu_count, nvidia_gpus
 from loratpl.config.settings import Settings
 from loratpl.dataset.captions import read_captions
@@ -27,7 +27,7 @@ from loratpl.errors import Problem, ProjectError
 from loratpl.fix import interrupted_fix
 from loratpl.journal import interrupted
 from loratpl.plan.datasets import part_problems, settings_of_folders, trained_settings
-from loratpl.plan.disk import disk_need
+from loratpl.plan.disk.need import disk_need
 from loratpl.plan.planner import TrainingPlan, make_plan
 from loratpl.plan.preconditions import plan_problems
 from loratpl.project import ProjectPaths, make_hidden_dir

@@ -12,9 +12,9 @@ from typing import Any
 from loratpl.config.setting import DEFAULT, Setting
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem, RunError, StoppedError
-from loratpl.plan.pace import Pace
-from loratpl.plan.time_estimate import TimeEstimate, estimate_time
-from loratpl.plan.time_text import describe, duration
+from loratpl.plan.pace.estimate import TimeEstimate, estimate_time
+from loratpl.plan.pace.facts import Pace
+from loratpl.plan.pace.text import describe, duration
 from loratpl.project import ProjectPaths, locked
 from loratpl.records import EventReader, Memory, RunRecord
 from loratpl.render.prepare import Prepared

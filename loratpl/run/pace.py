@@ -11,8 +11,8 @@ from statistics import fmean, median
 from typing import Any
 
 from loratpl.config.settings import Settings
-from loratpl.plan.pace import Pace, device_named, facts_of, pixels_to_cache
-from loratpl.plan.pace_store import append_pace
+from loratpl.plan.pace.facts import Pace, device_named, facts_of, pixels_to_cache
+from loratpl.plan.pace.store import append_pace
 from loratpl.plan.planner import TrainingPlan
 from loratpl.project import RunPaths
 from loratpl.records import EventReader, Memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loratpl.plan.disk import DiskNeed
+from loratpl.plan.disk.need import DiskNeed
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from loratpl.check.machine import machine_problems
-from loratpl.check.packages import locked_packages, package_problems
+from loratpl.check.machine.gpus import machine_problems
+from loratpl.check.machine.packages import locked_packages, package_problems
 from loratpl.check.registry import settings_problems
 from loratpl.config.families import FAMILIES
 from loratpl.trainer.pin import load_lock

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratpl.plan.lora_size_layers import names_of
+from loratpl.plan.disk.lora_layers import names_of
 from loratpl.trainer.inside import modules
 
 _NAMES = st.lists(st.sampled_from(["blocks", "attn", "0", "1", "2", "10"]), min_size=1, max_size=4).map(".".join)

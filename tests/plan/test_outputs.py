@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from loratpl.plan.disk.samples import planned_samples
 from loratpl.plan.outputs import PlannedFile, changes, planned_files, planned_states
 from loratpl.plan.planner import make_plan
-from loratpl.plan.samples import planned_samples
 from tests.given import resolved, settings_of
 from tests.plan.made import squares
 

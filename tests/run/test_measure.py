@@ -15,8 +15,8 @@ import pytest
 
 from loratpl.config.setting import Setting
 from loratpl.errors import BusyError, ProjectError, RunError
-from loratpl.plan.pace_store import read_paces
-from loratpl.plan.time_estimate import estimate_time
+from loratpl.plan.pace.estimate import estimate_time
+from loratpl.plan.pace.store import read_paces
 from loratpl.project import ProjectPaths, locked, open_project
 from loratpl.render.prepare import Prepared, prepare
 from loratpl.render.renderer import RenderedRun, render

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from loratpl.config.settings import Settings
 from loratpl.errors import RunError
-from loratpl.plan.pace import Pace
-from loratpl.plan.pace_store import read_paces
+from loratpl.plan.pace.facts import Pace
+from loratpl.plan.pace.store import read_paces
 from loratpl.plan.planner import TrainingPlan, make_plan
 from loratpl.project import RunPaths, open_project
 from loratpl.records import Memory

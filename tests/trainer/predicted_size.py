@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from loratpl.config.settings import Settings
-from loratpl.plan.lora_size import LoraSize, lora_size, pairs_in, saved_tensors
-from loratpl.plan.lora_size_layers import TABLE_PATH
+from loratpl.plan.disk.lora import LoraSize, lora_size, pairs_in, saved_tensors
+from loratpl.plan.disk.lora_layers import TABLE_PATH
 from loratpl.weights import WeightsFile, read_weights_file
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from loratpl.config.settings import Settings
 from loratpl.dataset.scan import scan
-from loratpl.plan.caches import npz_bytes, text_arrays
-from loratpl.plan.disk import disk_need
-from loratpl.plan.lora_size import pairs_in, saved_tensors
-from loratpl.plan.lora_size_layers import TABLE_PATH, SizeUnknownError
+from loratpl.plan.disk.caches import npz_bytes, text_arrays
+from loratpl.plan.disk.lora import pairs_in, saved_tensors
+from loratpl.plan.disk.lora_layers import TABLE_PATH, SizeUnknownError
+from loratpl.plan.disk.need import disk_need
+from loratpl.plan.disk.samples import planned_samples
 from loratpl.plan.outputs import planned_files, planned_states
 from loratpl.plan.planner import make_plan
-from loratpl.plan.samples import planned_samples
 from loratpl.render.prepare import load_settings
 from loratpl.trainer.environment import run_inside
 from loratpl.trainer.pin import load_pin
@@ -83,7 +83,7 @@ def _predicted(case: Case, folder: Path) -> dict[str, tuple[str, tuple[int, ...]
 
 def _with_transformer_of_table(settings: Settings, folder: Path) -> Settings:
     """Writes the header of the transformer that the table was made with, and nothing after it."""
-    from tests.plan.headers import write_table_model
+    from tests.plan.disk.headers import write_table_model
 
     with pytest.raises(SizeUnknownError):
         pairs_in(settings)

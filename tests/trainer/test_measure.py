@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from loratpl.plan.pace_store import read_paces
-from loratpl.plan.time_estimate import estimate_time
+from loratpl.plan.pace.estimate import estimate_time
+from loratpl.plan.pace.store import read_paces
 from loratpl.project import open_project
 from loratpl.render.prepare import prepare
 from loratpl.run.measure import measure

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from loratpl.config.settings import Settings
     from loratpl.errors import Problem
     from loratpl.plan.for_steps import Proposal
+    from loratpl.plan.pace.estimate import TimeEstimate
     from loratpl.plan.planner import TrainingPlan
-    from loratpl.plan.time_estimate import TimeEstimate
     from loratpl.project import ProjectPaths
     from loratpl.render.prepare import Judged
     from loratpl.run.measure import Measurement
@@ -98,11 +98,11 @@ class _View:
     def __init__(
         self, project: ProjectPaths, settings: Settings, plan: TrainingPlan, measured: Measurement | None
     ) -> None:
-        from loratpl.plan.disk import disk_need
+        from loratpl.plan.disk.need import disk_need
         from loratpl.plan.outputs import planned_files
-        from loratpl.plan.pace import this_device
-        from loratpl.plan.pace_store import read_paces
-        from loratpl.plan.time_estimate import estimate_time
+        from loratpl.plan.pace.estimate import estimate_time
+        from loratpl.plan.pace.facts import this_device
+        from loratpl.plan.pace.store import read_paces
         from loratpl.trainer.paths import UserPaths
         from loratpl.ui.disk_text import disk_text
 
@@ -150,7 +150,7 @@ class _View:
         return f"The page is {path.resolve()}"
 
     def _time_text(self) -> str:
-        from loratpl.plan.time_text import describe
+        from loratpl.plan.pace.text import describe
 
         return describe(self._time) if self._time else ""
 

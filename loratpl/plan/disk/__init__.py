@@ -1,0 +1,1 @@
+"""What a training writes, and the disk that it needs: the LoRA itself, states, samples and caches."""

@@ -1,0 +1,1 @@
+"""How long a training will take, from how fast earlier ones were."""
