@@ -124,6 +124,8 @@ def size_in_name(path: str) -> tuple[int, int] | None:
 
 def cached_shapes(path: Path) -> dict[str, tuple[int, ...]] | None:
     """Returns the shape of each array in a cache, None where it cannot be read; the arrays themselves are not."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy"): _shape_of(archive, name) for name in archive.namelist()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from pathlib import Path
 
 import imagesize
@@ -16,6 +17,12 @@ def image_size(path: Path) -> tuple[int, int]:
     The trainer asks `imagesize`, which reads the header alone, and Pillow where that finds no size; it ends where
     `imagesize` raises. Neither looks at the EXIF orientation (sd-scripts 48d368fa, `BaseDataset.get_image_size`).
     """
+    try:
+        found = path.stat()
+    except OSError:
+        return UNREADABLE
+    if not stat.S_ISREG(found.st_mode) or not found.st_size:  # opening a pipe would wait for ever
+        return UNREADABLE
     try:
         width, height = imagesize.get(str(path))
     except Exception:  # noqa: BLE001 - it reads whatever stands where a size should be: any kind of error comes of that

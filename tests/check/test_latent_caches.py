@@ -116,3 +116,10 @@ def test_several_resolutions_do_not_fit_into_one_cache(tmp_path: Path) -> None:
     problem = only(_problems(tmp_path))
     assert (problem.severity, problem.code) == ("error", "config.combination")
     assert "cache_latents_to_disk" in text_of(problem)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_the_place_of_a_cache_is_not_waited_for(tmp_path: Path) -> None:
+    folder = _project(tmp_path, "1.png", **TO_DISK)
+    os.mkfifo(folder / "1_0256x0256_sd.npz")
+    assert ("error", "dataset.cache.damaged") in codes(_problems(tmp_path))

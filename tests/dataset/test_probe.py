@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,9 @@ def test_no_file_ends_the_scan(tmp_path_factory: pytest.TempPathFactory, beginni
     path.write_bytes(beginning + rest)
     width, height = image_size(path)
     assert (width, height) == UNREADABLE or min(width, height) >= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert image_size(tmp_path / "a.png") == UNREADABLE
