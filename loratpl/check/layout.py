@@ -33,6 +33,15 @@ def layout_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
 
 def unread_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem]:
     """Yields the files that the trainer passes over or ends on, as far as a scan tells; a closer look tells why."""
+    for ignored in dataset.ignored:
+        if ignored.is_unreadable:
+            where = project.relative(ignored.folder)
+            yield Problem(
+                "dataset.folder.unreadable",
+                f"{where} would not be trained: {ignored.reason}.",
+                where,
+                f'`chmod +rx "{where}"`, or take the folder out.',
+            )
     for concept in dataset.concepts:
         if concept.left_out:
             names = ", ".join(path.name for path in concept.left_out[:_SHOWN_FILES])
@@ -66,6 +75,8 @@ def unread_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem
 def _ignored_problems(project: ProjectPaths, dataset: Dataset) -> Iterator[Problem]:
     for ignored in dataset.ignored:
         where = project.relative(ignored.folder)
+        if ignored.is_unreadable:
+            continue  # said by whoever looks at the files
         if ignored.right_name != ignored.folder.name and ignored.picture_count:
             yield Problem(
                 "dataset.folder.ignored",

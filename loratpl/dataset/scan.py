@@ -101,12 +101,14 @@ class IgnoredFolder:
         picture_count: How many pictures lie in it, of kinds that the trainer reads or not.
         reason: Why it is passed over.
         right_name: A name under which it would be trained.
+        is_unreadable: Whether nobody may look into it, image_dir or reg_dir itself perhaps.
     """
 
     folder: Path
     picture_count: int
     reason: str
     right_name: str
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +178,22 @@ class _Look:
     in_disk_order: bool
 
     def into(self, parent: Path, *, is_reg: bool) -> Iterator[Concept | IgnoredFolder]:
-        if not parent.is_dir():
+        if not os.path.isdir(parent):  # noqa: PTH112 - a Path's own question raises where it may not look
             return
-        folders = [entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        try:
+            names = _names(parent)
+        except OSError as error:
+            yield _unreadable(parent, error)
+            return
+        folders = [parent / name for name in names if os.path.isdir(parent / name)]  # noqa: PTH112
         for folder in folders if self.in_disk_order else sorted(folders):
             yield self._at(folder, is_reg=is_reg)
 
     def _at(self, folder: Path, *, is_reg: bool) -> Concept | IgnoredFolder:
-        names = _names(folder)
+        try:
+            names = _names(folder)
+        except OSError as error:
+            return _unreadable(folder, error)
         left_out = tuple(folder / name for name in sorted(names) if is_left_out_name(name))
         count = sum(map(is_picture_name, names)) + len(left_out)
         parsed = parse_folder_name(folder.name)
@@ -196,6 +206,11 @@ class _Look:
             return IgnoredFolder(folder, count, "it holds no picture that the trainer reads", folder.name)
         found = _pictures(folder, names, self.cache_suffix)
         return Concept(folder, parsed[0], parsed[1], is_reg, found, left_out)
+
+
+def _unreadable(folder: Path, error: OSError) -> IgnoredFolder:
+    reason = f"it cannot be read ({error.strerror or error})"
+    return IgnoredFolder(folder, 0, reason, folder.name, is_unreadable=True)
 
 
 def picture_paths(folder: Path) -> Iterator[Path]:

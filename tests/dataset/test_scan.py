@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loratpl.dataset.scan import Dataset, Picture, parse_folder_name, picture_paths, scan
+from tests.dataset.inspect.test_contents import as_somebody_else
 from tests.stand_in import write_picture
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="such a name cannot be made there")
@@ -139,3 +140,17 @@ def test_two_pictures_of_one_stem_are_two(tmp_path: Path) -> None:
     write_picture(folder / "a.jpg")
     (concept,) = scan(tmp_path, None).concepts
     assert [picture.is_readable for picture in concept.pictures] == [True, True]
+
+
+@posix
+def test_a_folder_that_nobody_may_look_into_is_told() -> None:
+    with as_somebody_else() as place:
+        folder = place / "image" / "1_a"
+        folder.mkdir(parents=True)
+        for locked in (folder, folder.parent):
+            locked.chmod(0)
+            try:
+                (ignored,) = scan(folder.parent, None).ignored
+            finally:
+                locked.chmod(0o755)
+            assert (ignored.folder, ignored.is_unreadable) == (locked, True)

@@ -65,7 +65,7 @@ def _pixels(data: bytes, format_name: str, header: Header) -> Pixels:
         if format_name == "jpeg" and header.mode != "CMYK" and (decode := jpeg_decoder()):
             return _jpeg_pixels(data, decode)
         return _seen(_loaded(data))
-    except MemoryError:
+    except (MemoryError, ImportError):  # which say nothing of the picture
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise whatever they like on what is broken
         return Pixels(damage=f"it cannot be decoded ({_reason(error)})", is_fatal=True)
