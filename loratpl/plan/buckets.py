@@ -15,6 +15,8 @@ from dataclasses import dataclass
 Size = tuple[int, int]
 # Ratios that are nearer to each other than this, as a share, may be told apart wrongly by a rounded middle.
 _ROUNDING = 1e-9
+# So many pictures tell whether sizes repeat.
+_SAMPLE = 1_000
 
 
 class BucketError(ValueError):
@@ -130,7 +132,7 @@ class Buckets:
             BucketError: A picture is too narrow for any bucket.
         """
         if not self._ratios:
-            return Counter(self._without_upscaling_all(sizes))
+            return self._count_without_upscaling(sizes)
         if self._seconds:
             apart = [size for size in sizes if size in self._seconds]
             sizes = [size for size in sizes if size not in self._seconds]
@@ -191,6 +193,17 @@ class Buckets:
         if lower != upper:
             return self._by_ratio[above - 1 if lower < upper else above]
         return min(self._by_ratio[above - 1 : above + 1], key=self._order.__getitem__)
+
+    def _count_without_upscaling(self, sizes: Sequence[Size]) -> Counter[Size]:
+        """Cameras make many pictures of one size: where a look at the first shows that, each size is placed once."""
+        first = sizes[:_SAMPLE]
+        if 2 * len(set(first)) > len(first):
+            return Counter(self._without_upscaling_all(sizes))
+        found: Counter[Size] = Counter()
+        counts = Counter(sizes)
+        for bucket, count in zip(self._without_upscaling_all(tuple(counts)), counts.values(), strict=True):
+            found[bucket] += count
+        return found
 
     def _without_upscaling_all(self, sizes: Sequence[Size]) -> Iterator[Size]:
         """What `_without_upscaling` says of each, written out: for many pictures that is twice as fast."""

@@ -69,12 +69,20 @@ def test_no_bucket_before_the_chosen_one_is_as_near_and_none_is_nearer(rules: Bu
 
 
 @settings(deadline=None)
-@given(rules=_RULES, sizes=st.lists(st.tuples(_SIDE, _SIDE)), ratios=st.lists(st.integers(0, 60), max_size=6))
-def test_many_at_once_go_where_each_goes_by_itself(rules: BucketRules, sizes: list[Size], ratios: list[int]) -> None:
+@given(
+    rules=_RULES,
+    sizes=st.lists(st.tuples(_SIDE, _SIDE)),
+    ratios=st.lists(st.integers(0, 60), max_size=6),
+    repeats=st.integers(1, 3),
+)
+def test_many_at_once_go_where_each_goes_by_itself(
+    rules: BucketRules, sizes: list[Size], ratios: list[int], repeats: int
+) -> None:
     rules, known = _checked(rules), bucket_sizes(_checked(replace(rules, no_upscale=False)))
     for number in ratios:  # exactly a bucket, and exactly between two
         first, second = known[number % len(known)], known[(number + 1) % len(known)]
         sizes += [first, (first[0] * second[1] + second[0] * first[1], 2 * first[1] * second[1])]
+    sizes *= repeats
     expected, refused = outcome(BucketError, lambda: Counter(map(Buckets(rules).of, sizes)))
     counted, also_refused = outcome(BucketError, lambda: Buckets(rules).count(sizes))
     assert (counted, str(also_refused)) == (expected, str(refused))
