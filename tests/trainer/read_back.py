@@ -19,16 +19,7 @@ from typing import Any, TextIO
 
 def main() -> None:
     """Answers until stdin ends."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--source", type=Path, required=True)
-    arguments.add_argument("--inside", required=True)
-    arguments.add_argument("script")
-    given = arguments.parse_args()
-
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # the trainer's log is not an answer
-    sys.path.insert(0, given.inside)
-    enter(given.source.resolve())
+    answers, given = answering(__doc__, "script")
     parser: argparse.ArgumentParser = importlib.import_module(Path(given.script).stem).setup_parser()
     say(answers, {"ready": True})
     for line in sys.stdin:
@@ -43,6 +34,21 @@ def enter(source_dir: Path) -> None:
     importlib.import_module("torchvision_ops").install()
     os.chdir(source_dir)
     sys.path.insert(0, str(source_dir))
+
+
+def answering(description: str | None, *words: str) -> tuple[TextIO, argparse.Namespace]:
+    """Returns where answers go and what was given, once the checkout is entered; `words` are named beside options."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument("--source", type=Path, required=True)
+    arguments.add_argument("--inside", required=True)
+    for word in words:
+        arguments.add_argument(word)
+    given = arguments.parse_args()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # the trainer's log is not an answer
+    sys.path.insert(0, given.inside)
+    enter(given.source.resolve())
+    return answers, given
 
 
 def say(answers: TextIO, answer: dict[str, Any]) -> None:

@@ -7,27 +7,17 @@ stdout: the caption of each picture by its path, or what the trainer ended on.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
-import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 
 def main() -> None:
     """Answers until stdin ends."""
     read_back = importlib.import_module("read_back")
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--source", type=Path, required=True)
-    arguments.add_argument("--inside", required=True)
-    given = arguments.parse_args()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # the trainer's log is not an answer
-    sys.path.insert(0, given.inside)
-    read_back.enter(given.source.resolve())
+    answers, _ = read_back.answering(__doc__)
     config_util, train_util = (importlib.import_module(f"library.{name}") for name in ("config_util", "train_util"))
     read_back.say(answers, {"ready": True})
     for line in sys.stdin:

@@ -10,7 +10,6 @@ import argparse
 import importlib
 import json
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -47,14 +46,7 @@ class Scripts:
 def main() -> None:
     """Answers until stdin ends."""
     read_back = importlib.import_module("read_back")
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--source", type=Path, required=True)
-    arguments.add_argument("--inside", required=True)
-    given = arguments.parse_args()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # the trainer's log is not an answer
-    sys.path.insert(0, given.inside)
-    read_back.enter(given.source.resolve())
+    answers, _ = read_back.answering(__doc__)
     warnings.simplefilter("ignore")
     for module in ("train_util", "config_util", "strategy_base"):
         importlib.import_module(f"library.{module}")
