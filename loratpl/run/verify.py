@@ -11,7 +11,7 @@ from loratpl.errors import Problem
 from loratpl.plan.outputs import PlannedFile
 from loratpl.project import RunPaths
 from loratpl.records import Output
-from loratpl.run.diagnose import cause_from_log
+from loratpl.run.diagnosis import cause_from_log
 from loratpl.trainer.environment import run_inside
 from loratpl.trainer.paths import TrainerPaths
 from loratpl.weights import WeightsFile, WeightsFileError, read_weights_file, sha256_of

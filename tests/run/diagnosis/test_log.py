@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.run.diagnose import cause_from_log, real_error
+from loratpl.run.diagnosis.log import cause_from_log, parse_log, real_error
 
 OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has 23.6 GiB."
 CHAIN = """\
@@ -166,3 +166,61 @@ def test_a_log_that_is_not_utf8_is_read_all_the_same(tmp_path: Path) -> None:
 
 def test_a_log_that_is_not_there_has_no_cause(tmp_path: Path) -> None:
     assert cause_from_log(tmp_path / "trainer.log") is None
+
+
+WORKER = """\
+Traceback (most recent call last):
+  File "/sd/train_network.py", line 1913, in <module>
+    trainer.train(args)
+FileNotFoundError: Caught FileNotFoundError in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File "/sd/library/train_util.py", line 2951, in load_image
+    with Image.open(image_path) as image:
+FileNotFoundError: [Errno 2] No such file or directory: '/p/x.png'
+steps:  33%|███▎      | 2/6 [00:03<00:06, avr_loss=0.1]
+"""
+
+
+def test_exceptions_that_belong_together_are_a_chain() -> None:
+    chain = parse_log(CHAIN.splitlines()).last_chain
+    assert [raised.kind for raised in chain] == ["FileNotFoundError", "KeyError"]
+    assert "raise FileNotFoundError(path) from error" in chain[0].trace
+    assert [raised.kind for raised in parse_log((NO_MESSAGE + LAUNCHED).splitlines()).last_chain] == [
+        "torch.OutOfMemoryError"
+    ]
+
+
+def test_a_workers_own_exception_belongs_to_the_one_that_passed_it_on() -> None:
+    inner, outer = parse_log(WORKER.splitlines()).last_chain
+    assert inner.message == "[Errno 2] No such file or directory: '/p/x.png'"
+    assert "load_image" in inner.trace
+    assert outer.message.startswith("Caught FileNotFoundError in DataLoader worker")
+
+
+def test_a_message_ends_where_the_progress_bar_goes_on() -> None:
+    (raised,) = parse_log((MESSAGE_OF_MANY_LINES + BARS.partition("Traceback")[0]).splitlines()).raised
+    assert raised.message.count("\n") == 1
+    assert raised.message.endswith("from checkpoint.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cv2.error: OpenCV(4.10.0) error: (-215:Assertion failed) !ssize.empty() in function 'resize'",
+        "socket.timeout: timed out",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 1.50 GiB",
+    ],
+)
+def test_exceptions_of_small_letters_are_causes_too(line: str) -> None:
+    assert real_error(["Traceback (most recent call last):", '  File "x.py", line 1, in f', line]) == line
+
+
+def test_what_cpp_says_of_its_end_is_a_cause() -> None:
+    lines = ["terminate called after throwing an instance of 'c10::Error'", "  what():  CUDA error: unknown error"]
+    assert real_error(lines) == "c10::Error: CUDA error: unknown error"
+
+
+def test_what_the_launcher_says_is_kept_apart() -> None:
+    log = parse_log(LAUNCHED.splitlines())
+    assert log.wrapped.startswith("subprocess.CalledProcessError: Command")
+    assert log.error == OUT_OF_MEMORY
