@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loratpl.errors import Problem, ProjectError
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2  # 1 had neither states while training, nor what a run goes on from; it is read as it is
 RunState = Literal["running", "finished", "stopped", "failed", "lost"]
 
 
@@ -61,10 +61,48 @@ class Memory(_Part):
     gpu_reserved_bytes: int | None = None
 
 
+class GitState(_Part):
+    """What git says of the project's folder: the commit, and whether files differ from it."""
+
+    commit: str
+    is_dirty: bool
+    branch: str | None = None
+
+
+class RecordedDifference(_Part):
+    """What was not as in the run that this one goes on from or repeats."""
+
+    what: str
+    key: str
+    before: str | None = None
+    now: str | None = None
+
+
+class RecordedProblem(_Part):
+    """What was found while the run was live; `step` is the last one done by then."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    where: str
+    message: str
+    fix: str = ""
+    step: int = 0
+
+
 class RunRecord(_Part):
     """Everything worth knowing of a run; replaced atomically whenever it changes.
 
     Times are UTC in ISO 8601; `model_sha256` is of the file, or over names and bytes of a Diffusers folder's files.
+
+    Attributes:
+        parent: The run whose state this one goes on from.
+        start_step: The step of that state; 0 for a training that begins.
+        repeats: The run whose settings are used again.
+        differences: What differs from the run before all the same.
+        problems: What was found while it ran.
+        state_dir: The newest state to resume from.
+        overrides: Settings that were given on the command line; no secrets.
+        config_file: The config where another than the project's own was named.
     """
 
     schema_version: int = RECORD_SCHEMA
@@ -88,6 +126,15 @@ class RunRecord(_Part):
     outputs: list[Output] = []
     state_dir: str | None = None
     parent: str | None = None
+    start_step: int = 0
+    repeats: str | None = None
+    differences: list[RecordedDifference] = []
+    problems: list[RecordedProblem] = []
+    overrides: dict[str, Any] = {}
+    config_file: str | None = None
+    project_dir: str | None = None
+    git: GitState | None = None
+    system: dict[str, str] = {}
     failure: Failure | None = None
     memory: Memory | None = None
 
@@ -101,7 +148,8 @@ def write_record(path: Path, record: RunRecord) -> None:
     partial = path.with_suffix(".json.partial")
     try:
         with partial.open("w", encoding="utf-8") as file:
-            file.write(record.model_dump_json(indent=1) + "\n")
+            current = record.model_copy(update={"schema_version": RECORD_SCHEMA})
+            file.write(current.model_dump_json(indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -155,6 +203,8 @@ class EventReader:
         """Yields the events whose lines are whole by now; a line that is no JSON is passed over."""
         try:
             with self._path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._position:  # removed, and begun anew
+                    self._position = 0
                 file.seek(self._position)
                 data = file.read()
         except OSError:

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from loratpl.errors import BusyError, ExitCode, ProjectError
+from loratpl.process import Child
 from loratpl.project import (
     DEFAULT_TEMPLATE,
     ConceptName,
@@ -23,6 +25,7 @@ from loratpl.project import (
     create_project,
     doubtful_name,
     find_config,
+    is_busy,
     locked,
     open_project,
     read_template,
@@ -434,7 +437,42 @@ def test_two_projects_can_be_worked_on_at_once(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("in_the_way", [".kohyatpl", ".kohyatpl/lock"])
+@pytest.mark.skipif(sys.platform == "win32", reason="a lock is handed on through inherited files")
+def test_a_trainer_that_outlives_kohyatpl_keeps_the_project_locked(tmp_path: Path) -> None:
+    project = ProjectPaths(tmp_path)
+    with locked(project) as lock:
+        trainer = Child([sys.executable, "-c", "input()"], keep_open=(lock.trainer_fd,))
+    assert is_busy(project)
+    with pytest.raises(BusyError) as caught, locked(project):
+        pytest.fail("the lock was had beside a trainer")
+    problem = refusal(caught.value, BusyError, "run.busy", ".kohyatpl/trainer.lock")
+    assert "kohyatpl was killed" in problem.message
+    trainer.end()
+    trainer.close()
+    assert not is_busy(project)
+    with locked(project):
+        assert is_busy(project)
+
+
+def test_a_project_that_nobody_works_on_is_not_busy(tmp_path: Path) -> None:
+    project = ProjectPaths(tmp_path)
+    assert not is_busy(project)
+    assert not project.hidden_dir.exists()
+    with _held(tmp_path):
+        assert is_busy(project)
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    project = ProjectPaths(tmp_path)
+    with contextlib.ExitStack() as held:
+        held.enter_context(locked(project))
+        given_back = threading.Timer(0.1, held.close)
+        given_back.start()
+        with locked(project, patience_s=20.0):
+            given_back.join()
+
+
+@pytest.mark.parametrize("in_the_way", [".kohyatpl", ".kohyatpl/lock", ".kohyatpl/trainer.lock"])
 def test_a_lock_that_cannot_be_made_is_an_error_of_the_project(tmp_path: Path, in_the_way: str) -> None:
     if in_the_way == ".kohyatpl":
         (tmp_path / in_the_way).write_text("", encoding="utf-8")

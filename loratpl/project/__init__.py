@@ -2,7 +2,7 @@
 
 from loratpl.project.adoption import adopt_project
 from loratpl.project.creation import create_project, refuse_occupied
-from loratpl.project.lock import locked, make_hidden_dir
+from loratpl.project.lock import ProjectLock, is_busy, locked, make_hidden_dir
 from loratpl.project.naming import NEW_CONCEPT_REPEATS, WEIGHT_BEFORE_NAME, ConceptName, doubtful_name, name_key
 from loratpl.project.opening import find_config, find_configs, open_project
 from loratpl.project.paths import CONFIG_NAME, IMAGE_DIR_NAME, REG_DIR_NAME, ProjectPaths, RunPaths
@@ -16,6 +16,7 @@ __all__ = [
     "REG_DIR_NAME",
     "WEIGHT_BEFORE_NAME",
     "ConceptName",
+    "ProjectLock",
     "ProjectPaths",
     "ProjectTemplate",
     "RunPaths",
@@ -24,6 +25,7 @@ __all__ = [
     "doubtful_name",
     "find_config",
     "find_configs",
+    "is_busy",
     "locked",
     "make_hidden_dir",
     "name_key",

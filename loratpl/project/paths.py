@@ -63,7 +63,7 @@ class RunPaths:
 
     @property
     def state_dir(self) -> Path:
-        """The training state that a stopped run leaves, to resume from."""
+        """Holds the newest training state to resume from, in a folder named by its step."""
         return self.run_dir / "state"
 
     @property
@@ -114,6 +114,11 @@ class ProjectPaths:
         return self.hidden_dir / "lock"
 
     @property
+    def trainer_lock_path(self) -> Path:
+        """Held while a trainer is live, also one whose kohyatpl was killed."""
+        return self.hidden_dir / "trainer.lock"
+
+    @property
     def journal_path(self) -> Path:
         """The journal of the last set of renames: what `balance --undo` reverses."""
         return self.hidden_dir / "renames.json"
@@ -132,6 +137,16 @@ class ProjectPaths:
     def inspections_path(self) -> Path:
         """What is known of the pictures from the last look at them."""
         return self.hidden_dir / "inspections.json"
+
+    @property
+    def hashes_path(self) -> Path:
+        """The hashes of files that have been read already."""
+        return self.hidden_dir / "hashes.json"
+
+    @property
+    def detached_dir(self) -> Path:
+        """What runs that were started with `--detach` have said, a file for each."""
+        return self.hidden_dir / "detached"
 
     @property
     def schema_path(self) -> Path:

@@ -46,6 +46,11 @@ class UserPaths:
         return self.root_dir / "paces.jsonl"
 
     @property
+    def hashes_path(self) -> Path:
+        """The hashes of models that have been read already."""
+        return self.root_dir / "hashes.json"
+
+    @property
     def paces_lock_path(self) -> Path:
         """Held while a line is added."""
         return self.root_dir / "paces.lock"
