@@ -31,6 +31,8 @@ def _parts(need: DiskNeed, files: int) -> Iterator[str]:
         )
     if need.states_peak_bytes:
         yield f"states {in_bytes(need.states_peak_bytes)}"
+    if need.resume_states_bytes:
+        yield f"states to resume from {in_bytes(need.resume_states_bytes)}"
     if need.samples_bytes:
         yield f"samples {in_bytes(need.samples_bytes)}"
     if need.latent_caches_bytes:

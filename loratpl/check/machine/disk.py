@@ -69,16 +69,23 @@ def planned_needs(settings: Settings, need: DiskNeed) -> tuple[Need, ...]:
     known = [(need.samples_bytes, "sample pictures")]
     if need.peak_bytes is not None:
         beside = (need.samples_bytes or 0) + need.latent_caches_bytes + need.text_caches_bytes
+        beside += need.resume_states_bytes or 0
         known.append((need.peak_bytes - beside, "checkpoints and states"))
     else:
         known += [(need.checkpoints_peak_bytes, "checkpoints"), (need.states_peak_bytes, "states")]
     output, pictures = settings.path("output_dir"), settings.path("train_data_dir")
+    log = settings.path("logging_dir")
     caches = [(need.latent_caches_bytes, "latent caches"), (need.text_caches_bytes, "caches of text encoders' outputs")]
     return (
         *(Need(output, size, what, "output_dir", settings.where("output_dir")) for size, what in known if size),
         *(
             Need(pictures, size, what, "train_data_dir", settings.where("train_data_dir"))
             for size, what in caches
+            if size
+        ),
+        *(
+            Need(log, size, "states to resume from", "logging_dir", settings.where("logging_dir"))
+            for size in (need.resume_states_bytes,)
             if size
         ),
     )

@@ -24,6 +24,7 @@ from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys, option_names, secon
 from loratpl.config.gui.rows_families import BOXES
 from loratpl.config.gui.values import Instead, shown
 from loratpl.config.options import number_of
+from loratpl.config.overrides import laid_over
 from loratpl.config.reading import RawConfig
 from loratpl.config.setting import COMMAND_LINE, Setting
 from loratpl.errors import Problem
@@ -65,7 +66,7 @@ def translate(raw: RawConfig, overrides: Sequence[tuple[str, Any]] = (), *, prom
     written = {key: Setting(value, raw.path.name, raw.where(key)) for key, value in raw.values.items()}
     is_gui = not gui_only_keys().isdisjoint(written)
     is_second = not second_generation_keys().isdisjoint(written)
-    written |= {key: Setting(value, COMMAND_LINE, f"--set {key}") for key, value in overrides}
+    written = laid_over(written, overrides)
     known = GUI_KEYS.keys() if is_gui else gui_only_keys()
     if known.isdisjoint(written):
         rows = tuple(Mapped(key, key, entry.value) for key, entry in written.items())

@@ -49,6 +49,7 @@ class DiskNeed:
         checkpoints_bytes, checkpoints_peak_bytes: All of them at the end, and the most at any time.
         state_bytes: One training state.
         states_bytes, states_peak_bytes: All that the trainer writes by itself, at the end and the most at any time.
+        resume_states_bytes: The states that a run saves by itself to go on from: the newest, and the next one beside it.
         samples_bytes: Sample pictures.
         latent_caches_bytes, text_caches_bytes: The caches beside the pictures that are not there yet.
         peak_bytes: The most of all together.
@@ -61,6 +62,7 @@ class DiskNeed:
     state_bytes: int | None
     states_bytes: int | None
     states_peak_bytes: int | None
+    resume_states_bytes: int | None
     samples_bytes: int | None
     latent_caches_bytes: int
     text_caches_bytes: int
@@ -82,8 +84,9 @@ def disk_need(settings: Settings, plan: TrainingPlan) -> DiskNeed:
     of_states = _over_time((), states, 0, state)
     samples = _samples_bytes(settings, plan)
     latents, texts = latent_cache_bytes(settings, plan), text_cache_bytes(settings, plan)
-    outputs = _over_time(files, states, lora, state)
-    peak = None if outputs is None or samples is None else outputs[1] + samples + latents + texts
+    outputs, to_resume = _over_time(files, states, lora, state), _resume_states_bytes(settings, state)
+    known = outputs is not None and samples is not None and to_resume is not None
+    peak = (outputs or (0, 0))[1] + (samples or 0) + (to_resume or 0) + latents + texts if known else None
     return DiskNeed(
         lora_bytes=lora,
         checkpoints_bytes=None if checkpoints is None else checkpoints[0],
@@ -91,12 +94,21 @@ def disk_need(settings: Settings, plan: TrainingPlan) -> DiskNeed:
         state_bytes=state,
         states_bytes=None if of_states is None else of_states[0],
         states_peak_bytes=None if of_states is None else of_states[1],
+        resume_states_bytes=to_resume,
         samples_bytes=samples,
         latent_caches_bytes=latents,
         text_caches_bytes=texts,
         peak_bytes=peak,
         unknown=_reason(settings, size, state, samples),
     )
+
+
+def _resume_states_bytes(settings: Settings, state: int | None) -> int | None:
+    """One is written while the one before is still there."""
+    interval = settings.block.run.state_interval
+    if interval.seconds is None and interval.epochs is None:
+        return 0
+    return None if state is None else 2 * state
 
 
 def state_bytes(settings: Settings, size: LoraSize, processes: int) -> int | None:

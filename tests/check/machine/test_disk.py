@@ -116,27 +116,29 @@ def test_no_room_is_told_of_a_name_that_no_system_takes(tmp_path: Path) -> None:
 
 _PLANNED = DiskNeed(
     lora_bytes=10, checkpoints_bytes=40, checkpoints_peak_bytes=50, state_bytes=20, states_bytes=20,
-    states_peak_bytes=40, samples_bytes=7, latent_caches_bytes=300, text_caches_bytes=0, peak_bytes=387, unknown="",
+    states_peak_bytes=40, resume_states_bytes=40, samples_bytes=7, latent_caches_bytes=300, text_caches_bytes=0,
+    peak_bytes=427, unknown="",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, {"checkpoints and states": 80, "sample pictures": 7, "latent caches": 300}),
-        ({"samples_bytes": 0, "text_caches_bytes": 5, "peak_bytes": 385},
+        ({}, {"checkpoints and states": 80, "sample pictures": 7, "latent caches": 300, "states to resume from": 40}),
+        ({"samples_bytes": 0, "resume_states_bytes": 0, "text_caches_bytes": 5, "peak_bytes": 385},
          {"checkpoints and states": 80, "latent caches": 300, "caches of text encoders' outputs": 5}),
         ({"peak_bytes": None, "states_peak_bytes": None, "samples_bytes": None},
-         {"checkpoints": 50, "latent caches": 300}),
+         {"checkpoints": 50, "latent caches": 300, "states to resume from": 40}),
     ],
 )  # fmt: skip
 def test_what_a_plan_writes_lies_in_these_folders(
     tmp_path: Path, changes: dict[str, Any], expected: dict[str, int]
 ) -> None:
-    settings = settings_for(tmp_path, output_dir="out", train_data_dir="images")
+    settings = settings_for(tmp_path, output_dir="out", train_data_dir="images", logging_dir="log")
+    folder_of = {"output_dir": "out", "train_data_dir": "images", "logging_dir": "log"}
     needs = planned_needs(settings, replace(_PLANNED, **changes))
     assert {item.what: item.size_bytes for item in needs} == expected
     for item in needs:
-        is_cache = "caches" in item.what
-        assert item.folder == tmp_path / ("images" if is_cache else "out")
-        assert item.option == ("train_data_dir" if is_cache else "output_dir")
+        assert item.folder == tmp_path / folder_of[item.option]
+        option = "logging_dir" if "resume" in item.what else "train_data_dir" if "caches" in item.what else "output_dir"
+        assert item.option == option

@@ -21,8 +21,9 @@ from tests.plan.made import concept, dataset, squares
 SMALL = {"resolution": "512,512"}
 
 
-def need_of(folder: Path, of: Dataset | None = None, **values: Any) -> DiskNeed:
-    settings, _ = resolved(folder, {**SMALL, **values})
+def need_of(folder: Path, of: Dataset | None = None, save_state_every: str = "never", **values: Any) -> DiskNeed:
+    block = {"run": {"save_state_every": save_state_every}}
+    settings, _ = resolved(folder, {**SMALL, "kohyatpl": block, **values})
     return disk_need(settings, make_plan(squares(10) if of is None else of, settings))
 
 
@@ -50,6 +51,14 @@ def test_states_come_on_top_at_their_own_time(tmp_path: Path) -> None:
     assert need.state_bytes > 2 * need.lora_bytes  # the Adam family keeps two float32 for each number
     assert (need.states_bytes, need.states_peak_bytes) == (2 * need.state_bytes, 2 * need.state_bytes)
     assert need.peak_bytes == 2 * (need.lora_bytes + need.state_bytes)
+
+
+@pytest.mark.parametrize("every", ["10 min", "2 epochs"])
+def test_the_states_to_resume_from_are_the_newest_and_the_one_that_replaces_it(tmp_path: Path, every: str) -> None:
+    need, without = need_of(tmp_path, save_state_every=every), need_of(tmp_path)
+    assert need.state_bytes
+    assert (need.resume_states_bytes, without.resume_states_bytes) == (2 * need.state_bytes, 0)
+    assert (need.peak_bytes or 0) - (without.peak_bytes or 0) == 2 * need.state_bytes
 
 
 @pytest.mark.parametrize(
@@ -83,6 +92,8 @@ def test_an_unknown_optimiser_is_unknown_only_where_it_matters(tmp_path: Path) -
     assert (without.state_bytes, without.states_bytes) == (None, 0)
     assert without.peak_bytes is not None
     assert "some.package.Optimiser" in without.unknown
+    resumable = need_of(tmp_path, optimizer_type="some.package.Optimiser", save_state_every="10 min")
+    assert (resumable.resume_states_bytes, resumable.peak_bytes) == (None, None)
     needed = need_of(tmp_path, optimizer_type="some.package.Optimiser", save_state=True)
     assert (needed.states_bytes, needed.states_peak_bytes, needed.peak_bytes) == (None, None, None)
 
