@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,90 +14,8 @@ import pytest
 
 from loratpl.resources import INSIDE_DIR
 from tests.command_line import eventually
+from tests.inside.started_entry import PROMPTLY_S, STOPPED, Entry, endless, read_line, send_sigterm
 from tests.stand_in import StandIn, oddest
-
-STOPPED = 75
-PROMPTLY_S = 5.0
-
-# Trains for ever, a step each 0.1 s, and prints each of them.
-ENDLESS = """
-import sys, time
-from accelerate import Accelerator
-accelerator = Accelerator()
-print("loading", flush=True)
-{before}
-accelerator.init_trackers("network_train", config={{"max_train_steps": 100}})
-for step in range(1, 10_000):
-    accelerator.sync_gradients = step % {accumulation} == 0
-    time.sleep(0.1)
-    print("step", step, flush=True)
-    for tracker in accelerator.trackers:
-        tracker.log({{"loss/current": 0.5, "loss/average": 0.5, "lr/unet": 1e-3}}, step=step)
-"""
-
-
-@dataclass
-class Entry:
-    """How the entry is started with a script of a test's own, and what it leaves."""
-
-    source_dir: Path
-    folder: Path
-    options: Sequence[str] = ()
-    env: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def state_dir(self) -> Path:
-        return self.folder / "state"
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        path = self.folder / "events.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
-
-    def told(self, kind: str) -> list[dict[str, Any]]:
-        """The events of a kind, without their times."""
-        return [
-            {key: value for key, value in event.items() if key not in ("event", "time")}
-            for event in self.events
-            if event["event"] == kind
-        ]
-
-    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
-        path = self.source_dir / "script.py"
-        path.write_text(script, encoding="utf-8")
-        places = ["--events", str(self.folder / "events.jsonl"), "--state-dir", str(self.state_dir)]
-        return subprocess.Popen(
-            [sys.executable, str(INSIDE_DIR / "entry.py"), *places, *self.options, str(path), *arguments],
-            cwd=self.source_dir,
-            env={**os.environ, **self.env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, script: str, *arguments: str) -> tuple[int, str, str]:
-        child = self.start(script, *arguments)
-        stdout, stderr = child.communicate(timeout=60)
-        return child.returncode, stdout, stderr
-
-
-@pytest.fixture
-def entry(stand_in: StandIn, tmp_path: Path) -> Entry:
-    return Entry(stand_in.paths.source_dir, tmp_path)
-
-
-@pytest.fixture
-def odd_entry(stand_in: StandIn, odd_path: Path) -> Entry:
-    return Entry(stand_in.paths.source_dir, odd_path)
-
-
-def read_line(child: subprocess.Popen[str], line: str) -> None:
-    """Waits until the script has printed a line."""
-    assert child.stdout is not None
-    assert any(found == f"{line}\n" for found in child.stdout)
-
 
 # --- what a script sees
 
@@ -155,7 +70,7 @@ accelerator = Accelerator()
 accelerator.init_trackers("network_train", config={"max_train_steps": 2, "other": "x"})
 log = accelerator.trackers[-1].log
 log({"loss/current": 0.125, "loss/average": 0.25, "lr/textencoder": 5e-5, "lr/unet": 1e-4, "text": "ignored"}, step=1)
-log({"loss/current": math.nan, "loss/average": math.inf, "lr/unet": -math.inf}, step=2)
+log({"loss/current": 2.0, "loss/average": math.inf, "lr/unet": -math.inf}, step=2)
 log({"loss/current": 1}, step=3)
 log({"loss/epoch_average": 0.5}, step=1)
 log({"loss/epoch_average": math.nan}, step=2)
@@ -169,10 +84,10 @@ print(accelerator.trackers[-1].name, accelerator.trackers[-1].tracker is acceler
 def test_what_the_training_says_becomes_events(odd_entry: Entry) -> None:
     before = time.time() - 0.001
     assert odd_entry.run(TELLING) == (0, "kohyatpl True\n", "")
-    assert odd_entry.told("training") == [{"max_train_steps": 2, "device": "cpu"}]
+    assert odd_entry.told("training") == [{"max_train_steps": 2, "device": "cpu", "step": 0}]
     assert odd_entry.told("step") == [
         {"step": 1, "loss": 0.125, "average_loss": 0.25, "lr": {"textencoder": 5e-5, "unet": 1e-4}},
-        {"step": 2, "loss": None, "average_loss": None, "lr": {"unet": None}},
+        {"step": 2, "loss": 2.0, "average_loss": None, "lr": {"unet": None}},
         {"step": 3, "loss": 1.0, "average_loss": None, "lr": {}},
     ]
     assert odd_entry.told("epoch") == [{"epoch": 1, "average_loss": 0.5}, {"epoch": 2, "average_loss": None}]
@@ -291,7 +206,6 @@ SHOW = "from library import original_unet as u; print(u.BLOCK_OUT_CHANNELS, u.TI
     [((), "(320, 640, 1280, 1280) 320 1280\n"), (("--tiny-unet",), "(32, 64, 64, 64) 32 128\n")],
 )
 def test_only_a_tiny_training_has_a_tiny_unet(entry: Entry, options: tuple[str, ...], shown: str) -> None:
-    (entry.source_dir / "library").mkdir()
     (entry.source_dir / "library" / "original_unet.py").write_text(CONSTANTS, encoding="utf-8")
     entry.options = options
     assert entry.run(SHOW) == (0, shown, "")
@@ -299,7 +213,6 @@ def test_only_a_tiny_training_has_a_tiny_unet(entry: Entry, options: tuple[str, 
 
 @pytest.mark.parametrize("gone", CONSTANTS.splitlines())
 def test_a_constant_that_is_gone_is_told_and_not_invented(entry: Entry, gone: str) -> None:
-    (entry.source_dir / "library").mkdir()
     (entry.source_dir / "library" / "original_unet.py").write_text(CONSTANTS.replace(gone, ""), encoding="utf-8")
     entry.options = ("--tiny-unet",)
     code, stdout, stderr = entry.run("print('trained')")
@@ -315,38 +228,39 @@ def close_input(child: subprocess.Popen[str]) -> None:
     child.stdin.close()
 
 
-def send_sigterm(child: subprocess.Popen[str]) -> None:
-    child.send_signal(signal.SIGTERM)
-
-
 def send_sigint(child: subprocess.Popen[str]) -> None:
     child.send_signal(signal.SIGINT)
 
 
-WAYS_TO_ASK = pytest.mark.parametrize("ask", [close_input, send_sigterm, send_sigint])
+def send_sighup(child: subprocess.Popen[str]) -> None:
+    child.send_signal(signal.SIGHUP)
+
+
+WAYS_TO_ASK = pytest.mark.parametrize("ask", [close_input, send_sigterm, send_sigint, send_sighup])
 
 
 @WAYS_TO_ASK
 def test_a_stop_in_the_training_saves_a_state_after_the_step(stand_in: StandIn, tmp_path: Path, ask: Any) -> None:
     odd_entry = Entry(stand_in.paths.source_dir, oddest(tmp_path))
     odd_entry.env = {"KOHYATPL_LIFELINE": "1"}
-    with odd_entry.start(ENDLESS.format(before="", accumulation=1)) as child:
+    with odd_entry.start(endless()) as child:
         read_line(child, "step 2")
         ask(child)
         assert child.wait(PROMPTLY_S) == STOPPED
     (stopped,) = odd_entry.told("stopped")
     assert [event["event"] for event in odd_entry.events][-2:] == ["stopped", "memory"]
     steps = odd_entry.told("step")
-    assert (stopped["step"], stopped["state_dir"]) == (steps[-1]["step"], str(odd_entry.state_dir))
+    state_dir = odd_entry.state_of(steps[-1]["step"])
+    assert (stopped["step"], stopped["state_dir"]) == (steps[-1]["step"], str(state_dir))
     assert 2 <= stopped["step"] <= 4
-    assert [path.name for path in odd_entry.state_dir.iterdir()] == ["model.safetensors"]
-    assert not odd_entry.state_dir.with_name("state.partial").exists()
+    assert list(odd_entry.states_dir.iterdir()) == [state_dir]
+    assert {"model.safetensors", "position.bin", "position.json"} <= {path.name for path in state_dir.iterdir()}
 
 
 @WAYS_TO_ASK
 def test_a_stop_before_the_training_leaves_at_once(entry: Entry, ask: Any) -> None:
     entry.env = {"KOHYATPL_LIFELINE": "1"}
-    with entry.start(ENDLESS.format(before="time.sleep(40)", accumulation=1)) as child:
+    with entry.start(endless(before="time.sleep(40)")) as child:
         read_line(child, "loading")
         time.sleep(0.2)
         ask(child)
@@ -357,19 +271,20 @@ def test_a_stop_before_the_training_leaves_at_once(entry: Entry, ask: Any) -> No
     (stopped,) = entry.told("stopped")
     assert (stopped["step"], stopped["state_dir"]) == (0, None)
     assert entry.told("training") == []
-    assert not entry.state_dir.exists()
+    assert not entry.states_dir.exists()
 
 
 def test_a_stop_within_an_accumulation_waits_for_the_update(entry: Entry) -> None:
-    with entry.start(ENDLESS.format(before="", accumulation=5)) as child:
+    with entry.start(endless(accumulation=5)) as child:
         read_line(child, "step 6")
         send_sigterm(child)
         assert child.wait(PROMPTLY_S) == STOPPED
-    assert entry.told("stopped")[0]["step"] == 10
+    assert entry.told("stopped")[0]["step"] in (6, 7)
+    assert len(entry.told("step")) % 5 == 0
 
 
 def test_without_a_lifeline_the_end_of_the_input_means_nothing(entry: Entry) -> None:
-    with entry.start(ENDLESS.format(before="", accumulation=1)) as child:
+    with entry.start(endless()) as child:
         read_line(child, "step 1")
         close_input(child)
         read_line(child, "step 6")
@@ -380,7 +295,7 @@ def test_without_a_lifeline_the_end_of_the_input_means_nothing(entry: Entry) -> 
 
 def test_what_comes_down_the_lifeline_is_no_request(entry: Entry) -> None:
     entry.env = {"KOHYATPL_LIFELINE": "1"}
-    with entry.start(ENDLESS.format(before="", accumulation=1)) as child:
+    with entry.start(endless()) as child:
         assert child.stdin is not None
         child.stdin.write("y\n" * 2000)
         child.stdin.flush()
@@ -393,7 +308,7 @@ def test_what_comes_down_the_lifeline_is_no_request(entry: Entry) -> None:
 def test_a_training_whose_output_nobody_reads_any_more_still_saves_its_state(entry: Entry) -> None:
     """Its parent was killed: the lifeline and the pipe for its output end in the same moment."""
     entry.env = {"KOHYATPL_LIFELINE": "1"}
-    child = entry.start(ENDLESS.format(before="", accumulation=1))
+    child = entry.start(endless())
     assert child.stdout is not None
     assert child.stderr is not None
     read_line(child, "step 2")
@@ -403,13 +318,14 @@ def test_a_training_whose_output_nobody_reads_any_more_still_saves_its_state(ent
     close_input(child)
     assert child.wait(PROMPTLY_S) == STOPPED
     (stopped,) = entry.told("stopped")
-    assert (stopped["step"], stopped["state_dir"]) == (len(entry.told("step")), str(entry.state_dir))
-    assert (entry.state_dir / "model.safetensors").is_file()
+    step = len(entry.told("step"))
+    assert (stopped["step"], stopped["state_dir"]) == (step, str(entry.state_of(step)))
+    assert (entry.state_of(step) / "position.json").is_file()
 
 
 def test_without_a_place_for_it_no_state_is_saved(entry: Entry) -> None:
     path = entry.source_dir / "script.py"
-    path.write_text(ENDLESS.format(before="", accumulation=1), encoding="utf-8")
+    path.write_text(endless(), encoding="utf-8")
     events_path = entry.folder / "events.jsonl"
     argv = [sys.executable, str(INSIDE_DIR / "entry.py"), "--events", str(events_path), str(path)]
     with subprocess.Popen(argv, cwd=entry.source_dir, stdout=subprocess.DEVNULL) as child:
@@ -421,7 +337,7 @@ def test_without_a_place_for_it_no_state_is_saved(entry: Entry) -> None:
 
 def test_a_state_that_cannot_be_saved_is_told_with_its_reason(entry: Entry) -> None:
     entry.env = {"STAND_IN": "state-fails"}
-    with entry.start(ENDLESS.format(before="", accumulation=1)) as child:
+    with entry.start(endless()) as child:
         read_line(child, "step 1")
         send_sigterm(child)
         assert child.wait(PROMPTLY_S) == STOPPED
@@ -429,5 +345,4 @@ def test_a_state_that_cannot_be_saved_is_told_with_its_reason(entry: Entry) -> N
     assert stopped["step"] == len(entry.told("step"))
     assert stopped["state_dir"] is None
     assert stopped["error"].startswith("OSError: [Errno 28] No space left on device")
-    assert not entry.state_dir.exists()
-    assert not entry.state_dir.with_name("state.partial").exists()
+    assert list(entry.states_dir.iterdir()) == []
