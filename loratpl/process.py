@@ -30,6 +30,13 @@ _UNWANTED = {
     "GIT_DIR": "set inside hooks: git would look at the wrong repository",
     "GIT_WORK_TREE": "as GIT_DIR",
     "GIT_INDEX_FILE": "as GIT_DIR",
+    # A job of Slurm or torchrun: the trainer would take itself for one process of several, and wait for the others.
+    **dict.fromkeys(("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK"), "the number of a process of another job"),
+    **dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), "the count of processes of another job"),
+    **dict.fromkeys(("MASTER_ADDR", "MASTER_PORT"), "where the processes of another job meet"),
+    **dict.fromkeys(("PMI_RANK", "PMI_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), "as RANK, under MPI"),
+    **dict.fromkeys(("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), "as RANK, under MPI"),
+    **dict.fromkeys(("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"), "as LOCAL_RANK, under MPI"),
 }
 # ACCELERATE_GRADIENT_ACCUMULATION_STEPS, for one, silently beats the trainer's own option.
 _UNWANTED_PREFIXES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "DYNAMO_")
@@ -102,7 +109,9 @@ class Child:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         separate_stderr: bool = False,
+        keep_open: Sequence[int] = (),
     ) -> None:
+        """Starts the process; it inherits the files in `keep_open` as they are (not on Windows)."""
         self.popen = subprocess.Popen(
             [str(word) for word in argv],
             cwd=cwd,
@@ -111,6 +120,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if separate_stderr else subprocess.STDOUT,
             bufsize=0,
+            pass_fds=() if _WINDOWS else tuple(keep_open),
             start_new_session=not _WINDOWS,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -148,6 +158,12 @@ class Child:
             with contextlib.suppress(OSError):
                 self.popen.stdin.close()
 
+    def ask_for_stacks(self) -> None:
+        """Asks a child that listens to SIGUSR1 (not on Windows) to write what all its threads are doing."""
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                self.popen.send_signal(signal.SIGUSR1)
+
     def terminate(self) -> None:
         """Sends SIGTERM to the whole group (Windows: CTRL_BREAK)."""
         self._signal_group(signal.SIGTERM)
@@ -184,3 +200,44 @@ class Child:
             self.popen.kill()
         else:
             self._signal_group(signal.SIGKILL)
+
+
+class Detached:
+    """A process that goes on by itself, in a session of its own: no terminal, no pipe, no parent that it waits for."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen = popen
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    def poll(self) -> int | None:
+        """Returns the return code, None while it runs."""
+        return self._popen.poll()
+
+    def terminate(self) -> None:
+        """Asks it to end (Windows: ends it)."""
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.terminate()
+
+
+def start_detached(argv: Sequence[str | Path], cwd: Path, output_path: Path) -> Detached:
+    """Returns a process that outlives this one and its terminal; what it writes goes to `output_path`.
+
+    Raises:
+        OSError: The program cannot be started, or the file not be opened.
+    """
+    flags = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    with output_path.open("ab") as output:
+        popen = subprocess.Popen(
+            [str(word) for word in argv],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=not _WINDOWS,
+            creationflags=flags,
+        )
+    return Detached(popen)

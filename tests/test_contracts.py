@@ -20,7 +20,7 @@ REFERENCE = PACKAGE_DIR.parent / "docs" / "reference.md"
 FIRST_WORDS = {*EXIT_CODE_OF, "bug"}
 CODE = re.compile(rf"(?:{'|'.join(EXIT_CODE_OF)})(?:\.[a-z][a-z_]*)+|bug")
 # Texts of the same form that name files: config.json, trainer.log, …
-FILE_SUFFIXES = (".json", ".log", ".toml", ".txt", ".py", ".md")
+FILE_SUFFIXES = (".json", ".log", ".toml", ".txt", ".py", ".md", ".lock")
 MODULES = {
     path.relative_to(PACKAGE_DIR).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
     for path in sorted(PACKAGE_DIR.rglob("*.py"))

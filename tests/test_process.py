@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from loratpl.process import TERMINATE_GRACE_S, Child, Completed, ProcessTimeoutError, child_environment, run_short
+from loratpl.process import (
+    TERMINATE_GRACE_S,
+    Child,
+    Completed,
+    ProcessTimeoutError,
+    child_environment,
+    run_short,
+    start_detached,
+)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="process groups and signals of POSIX")
 
@@ -266,6 +274,11 @@ UNWANTED = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "MASTER_PORT",
+    "OMPI_COMM_WORLD_SIZE",
     "ACCELERATE_GRADIENT_ACCUMULATION_STEPS",
     "ACCELERATE_MIXED_PRECISION",
     "FSDP_VERSION",
@@ -288,3 +301,48 @@ def test_everything_else_is_passed_on_and_additions_win(monkeypatch: pytest.Monk
     env = child_environment({"COLUMNS": "1000", "ACCELERATE_MIXED_PRECISION": "no"})
     assert (env["CUDA_VISIBLE_DEVICES"], env["COLUMNS"], env["ACCELERATE_MIXED_PRECISION"]) == ("1", "1000", "no")
     assert env["PATH"] == os.environ["PATH"]
+
+
+# --- files that are handed on, stacks, detached processes -------------------------------------------------------------
+
+
+@posix
+def test_a_file_that_is_handed_on_stays_open_in_the_child(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w+") as file:
+        code = "import os, sys; print(os.fstat(int(sys.argv[1])).st_ino)"
+        child = Child(_python(code, str(file.fileno())), keep_open=(file.fileno(),))
+        assert int(_line(child)) == os.fstat(file.fileno()).st_ino
+        assert child.wait(20) == 0
+        _end(child)
+
+
+@posix
+def test_a_child_that_listens_writes_its_stacks() -> None:
+    code = (
+        "import faulthandler, signal, time; faulthandler.register(signal.SIGUSR1); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    child = Child(_python(code))
+    assert _line(child) == "ready"
+    child.ask_for_stacks()
+    assert "most recent call first" in _line(child)
+    _end(child)
+    child.ask_for_stacks()  # nobody is there any more
+
+
+@posix
+def test_a_detached_process_outlives_a_closed_terminal_and_ends_when_asked(tmp_path: Path) -> None:
+    code = "import os, time; print(os.getsid(0) == os.getpid(), os.read(0, 1), flush=True); time.sleep(60)"
+    said = tmp_path / "said.txt"
+    process = start_detached(_python(code), tmp_path, said)
+    assert _until(lambda: said.read_text(encoding="utf-8").endswith("\n"))
+    assert said.read_text(encoding="utf-8") == "True b''\n"
+    assert process.poll() is None
+    process.terminate()
+    assert _until(lambda: process.poll() == -signal.SIGTERM)
+    process.terminate()
+
+
+def test_a_program_that_is_not_there_cannot_be_detached(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no such program"):
+        start_detached([tmp_path / "no such program"], tmp_path, tmp_path / "said.txt")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratpl.config.block import BLOCK_KEY
 from loratpl.config.settings import Settings
 from loratpl.errors import ConfigError, Problem
 from loratpl.plan.datasets import Subset
@@ -77,7 +78,9 @@ class RenderedRun:
         return f"cd {shlex.quote(str(self.cwd))} && {variables} {shlex.join(self.argv)}\n"
 
 
-def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths: RunPaths) -> RenderedRun:
+def render(
+    settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths: RunPaths, go_on_from: Path | None = None
+) -> RenderedRun:
     """Returns the run of a plan.
 
     Args:
@@ -85,12 +88,11 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
         plan: Made for these settings.
         trainer: Where the trainer is, or would be.
         paths: Where the run's files will lie.
+        go_on_from: The training state that it begins with, where it is resumed.
     """
     options = _options(settings, plan, paths)
     script = trainer.source_dir / settings.family.script
-    entry = [str(INSIDE_DIR / "entry.py"), "--events", str(paths.events_path), "--state-dir", str(paths.state_dir)]
-    if settings.block.launch.tiny_unet:
-        entry.append("--tiny-unet")
+    entry = _entry(settings, paths, go_on_from)
     files = ["--config_file", str(paths.train_toml_path), "--dataset_config", str(paths.dataset_toml_path)]
     launcher = _launcher(trainer, plan.processes, settings["mixed_precision"], paths)
     return RenderedRun(
@@ -102,6 +104,20 @@ def render(settings: Settings, plan: TrainingPlan, trainer: TrainerPaths, paths:
         env=_env(settings, plan),
         cwd=trainer.source_dir,
     )
+
+
+def _entry(settings: Settings, paths: RunPaths, go_on_from: Path | None) -> list[str]:
+    words = [str(INSIDE_DIR / "entry.py"), "--events", str(paths.events_path), "--state-dir", str(paths.state_dir)]
+    interval = settings.block.run.state_interval
+    if interval.seconds is not None:
+        words += ["--save-state-every-s", f"{interval.seconds:g}"]
+    if interval.epochs is not None:
+        words += ["--save-state-every-epochs", str(interval.epochs)]
+    if go_on_from is not None:
+        words += ["--go-on-from", str(go_on_from)]
+    if settings.block.launch.tiny_unet:
+        words.append("--tiny-unet")
+    return words
 
 
 def _options(settings: Settings, plan: TrainingPlan, paths: RunPaths) -> dict[str, Any]:
@@ -190,15 +206,21 @@ def write(rendered: RenderedRun, settings: Settings, paths: RunPaths) -> None:
     """
     train_toml, dataset_toml = _toml(rendered.options, settings), _toml(rendered.dataset, settings)
     paths.run_dir.mkdir(parents=True, exist_ok=True)
-    config = {
-        "family": settings.family.name,
-        **{name: setting.value for name, setting in settings.options.items()},
-        "kohyatpl": settings.block.model_dump(exclude_none=True),
-    }
-    paths.config_path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    paths.config_path.write_text(json.dumps(config_of(settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     paths.train_toml_path.write_text(train_toml, encoding="utf-8")
     paths.dataset_toml_path.write_text(dataset_toml, encoding="utf-8")
     paths.command_path.write_text(rendered.command_text(), encoding="utf-8")
+
+
+def config_of(settings: Settings) -> dict[str, Any]:
+    """Returns settings as a run's config.json has them."""
+    values = {
+        "family": settings.family.name,
+        **{name: setting.value for name, setting in settings.options.items()},
+        BLOCK_KEY: settings.block.model_dump(exclude_none=True),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
 
 
 def _toml(values: Mapping[str, Any], settings: Settings) -> str:

@@ -94,7 +94,7 @@ def runs_of(project: ProjectPaths) -> tuple[KnownRun, ...]:
     except OSError as error:
         raise ProjectError(
             Problem(
-                "project.log",
+                "project.log.unreadable",
                 f"{project.log_dir} cannot be read: {error.strerror or error}. What was trained is recorded there.",
                 project.relative(project.log_dir),
                 "See to it that you may read that folder.",

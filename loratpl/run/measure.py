@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from loratpl.config.block import NEVER, Running
 from loratpl.config.setting import DEFAULT, Setting
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem, RunError, StoppedError
@@ -18,6 +19,7 @@ from loratpl.plan.pace.text import describe, duration
 from loratpl.project import ProjectPaths, locked
 from loratpl.records import EventReader, Memory, RunRecord
 from loratpl.render.prepare import Prepared
+from loratpl.run.beginning import RunOptions
 from loratpl.run.pace import pace_of
 from loratpl.run.runner import start_run
 from loratpl.run.watch import Watcher
@@ -148,7 +150,8 @@ def shortened(prepared: Prepared, scratch: ProjectPaths, steps: int) -> Prepared
     done = min(steps, plan.total_steps)
     epochs = -(-done // plan.steps_per_epoch)
     options = _options(prepared.settings, scratch, done, plan.total_steps, epochs)
-    settings = replace(prepared.settings, options=MappingProxyType(options))
+    block = prepared.settings.block.model_copy(update={"run": Running(save_state_every=NEVER)})
+    settings = replace(prepared.settings, options=MappingProxyType(options), block=block)
     return replace(prepared, project=scratch, settings=settings, plan=replace(plan, total_steps=done, epochs=epochs))
 
 
@@ -178,7 +181,7 @@ def _train(
     short: Prepared, trainer: TrainerStatus, pin: Pin, watcher: Watcher
 ) -> tuple[RunRecord, tuple[Problem, ...]]:
     try:
-        result = start_run(short, trainer, pin, watcher, name=_NAME, with_fingerprints=False)
+        result = start_run(short, trainer, pin, watcher, RunOptions(name=_NAME, with_fingerprints=False))
     except StoppedError as error:
         raise _stopped(error) from error
     except RunError as error:

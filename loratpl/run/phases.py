@@ -22,6 +22,9 @@ _BEGINNINGS = (
     ("generating sample images", SAMPLING),
 )
 
+# What a line must hold to begin a phase.
+PIECES = tuple(piece for piece, _ in _BEGINNINGS)
+
 
 def phase_of(line: str) -> str | None:
     """Returns the phase that begins with a log line, None when it begins none.

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from loratpl.process import Child
 
 _LINE_END = re.compile(r"\r\n|[\r\n]")
+_LINE_END_BYTES = re.compile(rb"[\r\n]+")
 JOIN_TIMEOUT_S = 10.0
+# Each waking costs about as much as a hundred lines: output that comes in drops is gathered for so long. A pipe holds
+# 64 KiB, so that whoever writes less than 6 MB/s does not notice.
+GATHER_S = 0.01
+# What comes in portions larger than this is no trickle; its writer may be waiting.
+TRICKLE_BYTES = 16384
+# An unfinished line of more than this is none that anybody looks for; its beginning is forgotten.
+MAX_REST_BYTES = 65536
 
 
 class LineSplitter:
@@ -39,30 +50,86 @@ class LineSplitter:
         return [line for line in lines if line]
 
 
-class Pump(threading.Thread):
-    """Reads a child's output to its end. A full disk stops the keeping of the log, not the reading."""
+class LineSieve:
+    r"""Finds the lines that hold one of some pieces of text, at a small part of the cost of splitting all.
 
-    def __init__(self, child: Child, log_path: Path, on_line: Callable[[str], None]) -> None:
+    >>> sieve = LineSieve(("saving",))
+    >>> sieve.feed(b"1/6\rsav"), sieve.feed(b"ing x\n2/6\r")
+    ([], ['saving x'])
+    """
+
+    def __init__(self, pieces: tuple[str, ...]) -> None:
+        self._pieces = tuple(piece.encode() for piece in pieces)
+        self._rest = b""
+
+    def feed(self, data: bytes, *, final: bool = False) -> list[str]:
+        """Returns those of the lines that `data` completes; with `final` of the unfinished one as well."""
+        end = len(data) if final else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if not end and not final:
+            self._rest = (self._rest + data)[-MAX_REST_BYTES:]
+            return []
+        whole, self._rest = self._rest + data[:end], data[end:]
+        if not any(piece in whole for piece in self._pieces):
+            return []
+        lines = _LINE_END_BYTES.split(whole)
+        return [line.decode("utf-8", "replace") for line in lines if any(piece in line for piece in self._pieces)]
+
+
+class Pump(threading.Thread):
+    """Reads a child's output to its end. A full disk stops the keeping of the log, not the reading.
+
+    Args:
+        child: Whose output.
+        log_path: Gets every byte.
+        on_line: Is told each line, or those with one of `pieces` where there are any.
+        pieces: What a line must hold to be told.
+        on_output: Is told that something was written, after each reading.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        log_path: Path,
+        on_line: Callable[[str], None],
+        *,
+        pieces: tuple[str, ...] = (),
+        on_output: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(name="trainer-output", daemon=True)
-        self._child, self._on_line = child, on_line
-        self._log = log_path.open("ab", buffering=0)
+        self._child, self._on_line, self._on_output = child, on_line, on_output
+        self._splitter = LineSieve(pieces) if pieces else LineSplitter()
+        self._log_path, self._log = log_path, log_path.open("ab", buffering=0)
         self.write_error: OSError | None = None
 
     def run(self) -> None:
         """Reads until every writer of the pipe is gone, then closes it."""
-        splitter = LineSplitter()
-        with self._log:
+        try:
             while data := self._child.read():
                 self._keep(data)
-                for line in splitter.feed(data):
+                if self._on_output is not None:
+                    self._on_output()
+                for line in self._splitter.feed(data):
                     self._on_line(line)
-            for line in splitter.feed(b"", final=True):
+                if len(data) < TRICKLE_BYTES:
+                    time.sleep(GATHER_S)
+            for line in self._splitter.feed(b"", final=True):
                 self._on_line(line)
-        self._child.close()
+        finally:
+            self._log.close()
+            self._child.close()
 
     def _keep(self, data: bytes) -> None:
         if self.write_error is None:
             try:
+                if os.fstat(self._log.fileno()).st_nlink == 0:  # the folder was removed, and made again
+                    self._reopen()
                 self._log.write(data)
             except OSError as error:
                 self.write_error = error
+
+    def _reopen(self) -> None:
+        # Until the folder is there again what comes goes to the file that nobody sees any more.
+        with contextlib.suppress(FileNotFoundError):
+            log = self._log_path.open("ab", buffering=0)
+            self._log.close()
+            self._log = log

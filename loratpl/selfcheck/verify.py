@@ -12,6 +12,7 @@ from typing import Any
 from loratpl.errors import TrainerError
 from loratpl.project import ProjectPaths, create_project
 from loratpl.render.prepare import prepare
+from loratpl.run.beginning import RunOptions
 from loratpl.run.runner import start_run
 from loratpl.run.watch import Watcher
 from loratpl.selfcheck.drawings import draw_pictures
@@ -46,7 +47,7 @@ def verify_trainer(trainer: TrainerStatus, pin: Pin, watcher: Watcher) -> Selfch
         watcher.phase("making a tiny random model")
         model = make_tiny_model(trainer, Path(folder) / "model")
         project = tiny_project(Path(folder) / "project", model)
-        result = start_run(prepare(project), trainer, pin, watcher, name="verify")
+        result = start_run(prepare(project), trainer, pin, watcher, RunOptions(name="verify"))
         device = _device(result.paths.events_path)
     output = result.record.outputs[-1]
     return Selfcheck(STEPS, output.trained, time.monotonic() - started, device)

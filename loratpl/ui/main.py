@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 # Nobody reads our output any more, or there is no room for it.
-_NO_BUGS = (errno.EPIPE, errno.ENOSPC)
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
+_NO_BUGS = (*_NOBODY_READS, errno.ENOSPC)
 
 
 def main() -> None:
@@ -47,10 +48,11 @@ def run(arguments: Sequence[str]) -> int:
         elif isinstance(result, int):  # typer's own exits: 0 after --help, 130 after Ctrl-C
             code = result
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has gone (`| head`): nothing is left to be said
+    except OSError as error:
         _leave_stdout()
-    except OSError as error:  # a full disk behind stdout
-        _leave_stdout()
+        # Whoever read our output has gone (`| head`, a terminal that was closed): nothing is left to be said.
+        if error.errno in _NOBODY_READS:
+            return code
         from loratpl.ui.console import say
 
         say(f"error: The output cannot be written: {error.strerror or error}.")

@@ -99,7 +99,7 @@ def test_a_log_folder_that_cannot_be_read_is_told(project: ProjectPaths) -> None
     project.log_dir.symlink_to(project.log_dir.name)
     with pytest.raises(ProjectError) as raised:
         runs_of(project)
-    refusal(raised.value, ProjectError, "project.log", "Too many levels of symbolic links")
+    refusal(raised.value, ProjectError, "project.log.unreadable", "Too many levels of symbolic links")
 
 
 def test_a_thousand_runs_are_listed_at_once(project: ProjectPaths) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import random
 import re
+import shutil
 import sys
 import threading
 from itertools import pairwise
@@ -16,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loratpl.process import Child
-from loratpl.run.pump import LineSplitter, Pump
+from loratpl.run.pump import MAX_REST_BYTES, LineSieve, LineSplitter, Pump
+from tests.command_line import eventually
 
 # Line ends, characters of two to four bytes, their halves, and what is not UTF-8 at all.
 PIECES = (
@@ -83,6 +85,43 @@ def test_a_line_is_told_as_soon_as_it_is_whole() -> None:
     assert splitter.feed(b"first\nsec") == ["first"]
     assert splitter.feed(b"ond\r") == []  # the line feed that belongs to it may still come
     assert splitter.feed(b"third\n") == ["second", "third"]
+
+
+SOUGHT = ("6", "学", "é😀")
+
+
+@given(data=outputs, cuts=st.lists(st.integers(0, 120), max_size=12))
+@settings(deadline=None, max_examples=300)
+def test_the_sieve_finds_the_lines_that_hold_a_piece_however_the_bytes_arrive(data: bytes, cuts: list[int]) -> None:
+    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    sieve = LineSieve(SOUGHT)
+    found = [line for begin, end in pairwise(places) for line in sieve.feed(data[begin:end])]
+    found += sieve.feed(b"", final=True)
+    assert found == [line for line in as_one_piece(data) if any(piece in line for piece in SOUGHT)]
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
+    sieve = LineSieve(("end",))
+    for _ in range(100):
+        assert sieve.feed(b"x" * 10_000) == []
+    (line,) = sieve.feed(b" the end\n")
+    assert line.endswith(" the end")
+    assert len(line) <= MAX_REST_BYTES + 10
+
+
+def test_only_the_lines_that_are_sought_are_told_and_every_output_is(tmp_path: Path) -> None:
+    code = "for number in range(20_000): print('line', number)"
+    lines: list[str] = []
+    told: list[None] = []
+    child = Child([sys.executable, "-c", code])
+    log_path = tmp_path / "trainer.log"
+    pump = Pump(child, log_path, lines.append, pieces=("1999", "777"), on_output=lambda: told.append(None))
+    pump.start()
+    pump.join(30)
+    assert child.end() == 0
+    assert lines == [f"line {number}" for number in range(20_000) if "1999" in str(number) or "777" in str(number)]
+    assert log_path.read_bytes().count(b"\n") == 20_000
+    assert told
 
 
 PRINT_FILE = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), getattr(sys, sys.argv[2]).buffer)"
@@ -160,3 +199,22 @@ def test_what_is_still_in_the_pipe_when_the_child_is_ended_is_kept(tmp_path: Pat
     is_ended.set()
     pump.join(10)
     assert (tmp_path / "trainer.log").read_bytes().splitlines() == [b"first", b"last words"]
+
+
+def test_a_log_whose_folder_was_removed_goes_on_when_the_folder_is_there_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    code = "import sys; print('one', flush=True); sys.stdin.readline(); print('two', flush=True)"
+    child = Child([sys.executable, "-c", code])
+    said: list[str] = []
+    pump = Pump(child, folder / "trainer.log", said.append)
+    pump.start()
+    eventually(lambda: said == ["one"], "the first line")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    child.cut_lifeline()
+    pump.join(30)
+    child.end()
+    assert said == ["one", "two"]
+    assert (folder / "trainer.log").read_bytes() == b"two\n"
+    assert pump.write_error is None

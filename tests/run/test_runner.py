@@ -21,6 +21,7 @@ from loratpl.errors import ProjectError, RunError
 from loratpl.project import open_project
 from loratpl.records import RunRecord, read_record
 from loratpl.render.prepare import prepare
+from loratpl.run.beginning import RunOptions
 from loratpl.run.runner import RunResult, start_run
 from loratpl.run.watch import Step, Unwatched, Watcher
 from loratpl.trainer.environment import locked_versions
@@ -30,7 +31,8 @@ from tests.stand_in import StandIn, make_trainable_project, oddest
 
 
 def train(root: Path, stand_in: StandIn, watcher: Watcher | None = None, **options: Any) -> RunResult:
-    return start_run(prepare(open_project(root)), stand_in.status, load_pin(), watcher or Unwatched(), **options)
+    prepared = prepare(open_project(root))
+    return start_run(prepared, stand_in.status, load_pin(), watcher or Unwatched(), RunOptions(**options))
 
 
 def only_record(root: Path) -> RunRecord:
@@ -133,16 +135,26 @@ def test_whoever_watches_is_told_everything_in_order(tmp_path: Path, stand_in: S
     kept = [json.loads(line) for line in paths.events_path.read_text(encoding="utf-8").splitlines()]
     assert list(notebook.events) == kept
     assert [event["event"] for event in kept if event["event"] not in ("phase", "step")] == [
-        "training", "epoch", "memory",
+        "run", "training", "epoch", "epoch", "epoch", "memory", "checkpoint", "end",
     ]  # fmt: skip
 
 
-def test_a_loss_that_is_no_number_is_told_as_none(tmp_path: Path, stand_in: StandIn) -> None:
+def test_a_loss_that_is_no_number_ends_the_training_at_once(tmp_path: Path, stand_in: StandIn) -> None:
     notebook = Notebook()
-    with pytest.raises(RunError):
-        train(make_trainable_project(tmp_path / "project", fault="nan"), stand_in, notebook)
-    steps = [step for step in notebook.told if isinstance(step, Step)]
-    assert [(step.loss, step.average_loss) for step in steps] == [(None, None)] * 6
+    root = make_trainable_project(tmp_path / "project", fault="nan-loss", fault_step=4, max_train_steps=500)
+    with pytest.raises(RunError) as caught:
+        train(root, stand_in, notebook)
+    (problem,) = caught.value.problems
+    assert problem.code == "run.loss.nan"
+    assert "step 4" in problem.message
+    assert "learning_rate" in problem.fix
+    record = only_record(root)
+    assert (record.state, record.last_step, record.returncode) == ("failed", 4, 76)
+    assert record.failure is not None
+    assert record.failure.cause == problem.message
+    assert not (root / "output" / "lora.safetensors").exists()
+    (broken,) = (event for event in notebook.events if event["event"] == "broken")
+    assert (broken["step"], broken["value"], broken["state_dir"]) == (4, "nan", None)
 
 
 def test_checkpoints_are_proven_too(tmp_path: Path, stand_in: StandIn) -> None:
@@ -217,9 +229,9 @@ def run_with(fault: str, root: Path, **changes: Any) -> Done:
     [
         ("no-data", ["run.output.missing"], "No data found. Please verify arguments"),
         ("error", ["run.trainer.failed"], "ValueError: bad dimension 7"),
-        ("argparse", ["run.trainer.failed"], "unrecognized arguments: --foo"),
-        ("killed", ["run.trainer.failed"], "killed by SIGKILL, as the system does when memory runs out"),
-        ("silent", ["run.trainer.failed"], "ended with code 3 and said nothing"),
+        ("argparse", ["run.trainer.arguments"], "unrecognized arguments: --foo"),
+        ("killed", ["run.killed"], "ended from outside (SIGKILL)"),
+        ("silent", ["run.silent_end"], "without a word (exit 3)"),
         ("half", ["run.steps", "run.output.steps"], "did 3 steps; 6 were planned"),
         ("no-output", ["run.output.missing"], "after step 6 of 6; there is no lora.safetensors"),
         ("nan", ["run.output.nan"], "lora.safetensors has NaN or infinite values in 1 tensors"),

@@ -31,7 +31,8 @@ def test_a_stop_finishes_the_step_and_saves_a_state(
         done = run.finish()
         (stopped,) = run.events("stopped")
         assert members_of_group(run.trainer_pid) == []
-        record, state_dir, last_step, log = run.record, run.run_dir / "state", run.last_step, run.log
+        record, last_step, log = run.record, run.last_step, run.log
+        state_dir = run.run_dir / "state" / f"step{last_step:08d}"
     assert done.code == code
     assert seen < last_step <= seen + 2
     assert stopped["step"] == record["last_step"] == last_step
@@ -39,11 +40,12 @@ def test_a_stop_finishes_the_step_and_saves_a_state(
     assert record["state"] == "stopped"
     assert record["state_dir"] == stopped["state_dir"] == str(state_dir)
     assert (state_dir / "model.safetensors").is_file()
-    assert not state_dir.with_name("state.partial").exists()
+    assert [path.name for path in state_dir.parent.iterdir()] == [state_dir.name]
     assert done.problem["code"] == "run.stopped"
     assert f"after step {last_step} of 5000" in done.problem["message"]
     assert state_dir.relative_to(root.resolve()).as_posix() in done.problem["message"]
-    assert done.problem["where"] == state_dir.parent.relative_to(root.resolve()).as_posix()
+    assert done.problem["where"] == state_dir.parent.parent.relative_to(root.resolve()).as_posix()
+    assert done.problem["fix"] == "`kohyatpl run --resume` goes on from its newest state."
     assert done.envelope["data"] == record
 
 
@@ -121,8 +123,7 @@ def test_a_state_that_cannot_be_saved_is_told_with_its_reason(tmp_path: Path, st
         run.send(signal.SIGTERM)
         done = run.finish()
         record = run.record
-        assert not (run.run_dir / "state").exists()
-        assert not (run.run_dir / "state.partial").exists()
+        assert list((run.run_dir / "state").iterdir()) == []
     assert done.code == 143
     assert (record["state"], record["state_dir"]) == ("stopped", None)
     assert "No state was saved" in done.problem["message"]
@@ -150,7 +151,7 @@ def test_a_trainer_whose_kohyatpl_was_killed_saves_its_state_and_leaves(tmp_path
         run.send(signal.SIGKILL)
         run.finish()
         eventually(lambda: members_of_group(trainer) == [], "the trainer left")
-        assert (run.run_dir / "state" / "model.safetensors").is_file()
+        assert (run.run_dir / "state" / f"step{run.last_step:08d}" / "model.safetensors").is_file()
         assert [event["step"] for event in run.events("stopped")] == [run.last_step]
 
 

@@ -1,74 +1,15 @@
-"""Runs in a terminal of 80 columns: a real pseudo-terminal, and a small reader of what a terminal would show."""
+"""Runs in a terminal of 80 columns."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
 import sys
-import termios
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import COMMAND
 from tests.stand_in import StandIn, make_trainable_project
-
-COLUMNS, ROWS = 80, 24
-SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\r\n|\r|\n|[^\x1b\r\n]", re.DOTALL)
-
-
-def in_terminal(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Returns the exit code of a command that has a terminal for all of its streams, and what it wrote there."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-    child = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        env={**environment, "TERM": "xterm-256color", **(env or {})},
-    )
-    os.close(slave)
-    written = b""
-    with contextlib.suppress(OSError):  # EIO: nobody has the terminal any more
-        while data := os.read(master, 65536):
-            written += data
-    os.close(master)
-    return child.wait(60), written.decode()
-
-
-def screens(written: str) -> list[list[str]]:
-    """Returns what the screen showed whenever a line was drawn; the last is what stays."""
-    rows, row, column, shown = [""], 0, 0, []
-    for match in SEQUENCE.finditer(written):
-        text, (count, command) = match.group(), match.groups()
-        if text in ("\r\n", "\n", "\r"):
-            shown.append([line.rstrip() for line in rows])
-            row, column = row + (text != "\r"), 0
-            rows += [""] * (row + 1 - len(rows))
-        elif command == "A":
-            row -= int(count or 1)
-        elif command == "K":
-            rows[row] = "" if count == "2" else rows[row][:column]
-        elif command in ("m", "h", "l"):
-            continue
-        elif command is not None:
-            pytest.fail(f"the reader of the terminal does not know {text!r}")
-        else:
-            if column == COLUMNS:
-                row, column = row + 1, 0
-                rows += [""] * (row + 1 - len(rows))
-            rows[row] = rows[row].ljust(column)[:column] + text + rows[row][column + 1 :]
-            column += 1
-    return [*shown, [line.rstrip() for line in rows]]
+from tests.terminal import COLUMNS, in_terminal, screens
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +18,7 @@ def _only_where_there_are_terminals() -> None:
         pytest.skip("pseudo-terminals are POSIX")
 
 
-def test_a_bar_is_shown_and_leaves_the_result_alone_on_the_screen(
+def test_a_panel_is_shown_and_leaves_the_result_alone_on_the_screen(
     tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_trainable_project(tmp_path / "project", step_s=0.25)
@@ -85,12 +26,13 @@ def test_a_bar_is_shown_and_leaves_the_result_alone_on_the_screen(
     code, written = in_terminal("run", "project", "--name", "x")
     drawn = screens(written)
     (run_dir,) = (root / "log").iterdir()
-    bars = {line for screen in drawn for line in screen if "━" in line}
+    rows = {line for screen in drawn for line in screen if line.startswith("│ ")}
     assert code == 0
-    assert any(re.search(r"training ━+.* [2-5]/6 loss 0\.\d{4} ", bar) for bar in bars)
+    assert any(re.match(r"│ step +[2-5]/6  ━+─+ +\d+ % +│$", row) for row in rows)
+    assert any(re.match(r"│ loss +0\.\d{4} +average 0\.\d{4} +[▁-█ ]+│$", row) for row in rows)
     assert "Trained 6 steps as planned." in drawn[-1]
     joined = "".join(line.ljust(COLUMNS) for line in drawn[-1])
-    assert "━" not in joined
+    assert "│" not in joined
     assert "6 steps in 3 epochs, 2 batches each" in drawn[-1][0]
     assert str(run_dir.resolve())[:60] in joined
 

@@ -49,7 +49,7 @@ class DiskNeed:
         checkpoints_bytes, checkpoints_peak_bytes: All of them at the end, and the most at any time.
         state_bytes: One training state.
         states_bytes, states_peak_bytes: All that the trainer writes by itself, at the end and the most at any time.
-        resume_states_bytes: The states that a run saves by itself to go on from: the newest, and the next one beside it.
+        resume_states_bytes: The states that a run saves to go on from: the newest, and the next one beside it.
         samples_bytes: Sample pictures.
         latent_caches_bytes, text_caches_bytes: The caches beside the pictures that are not there yet.
         peak_bytes: The most of all together.

@@ -22,6 +22,7 @@ from loratpl.ui.cli import (
     plan,
     render,
     run,
+    runs,
     trainer,
 )
 
@@ -114,6 +115,9 @@ config_app.command("import", cls=Command)(config_import.import_)
 config_app.command("schema", cls=Command)(config_schema.schema)
 config_app.command("options", cls=Command)(config_options.options)
 app.add_typer(config_app)
+runs_app = _tree("runs", "What was trained, and what is being trained.")
+runs_app.command("follow", cls=Command)(runs.follow)
+app.add_typer(runs_app)
 trainer_app = _tree("trainer", "The pinned sd-scripts and its environment.")
 trainer_app.command("install", cls=Command)(trainer.install)
 trainer_app.command("status", cls=Command)(trainer.status)

@@ -161,7 +161,7 @@ def _measured(context: typer.Context, project: ProjectPaths, judged: Judged) -> 
     from loratpl.run.measure import measure
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status
-    from loratpl.ui.console import run_watcher
+    from loratpl.ui.watchers import run_watcher
 
     prepared = prepared_from(project, judged)
     pin = load_pin()

@@ -63,7 +63,7 @@ def verify(context: typer.Context) -> CommandResult:
     from loratpl.selfcheck import verify_trainer
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status as trainer_status
-    from loratpl.ui.console import run_watcher
+    from loratpl.ui.watchers import run_watcher
 
     pin = load_pin()
     with run_watcher(as_json=context.obj.as_json, quiet=context.obj.quiet) as watcher:

@@ -21,8 +21,8 @@ from tests.plan.made import concept, dataset, squares
 SMALL = {"resolution": "512,512"}
 
 
-def need_of(folder: Path, of: Dataset | None = None, save_state_every: str = "never", **values: Any) -> DiskNeed:
-    block = {"run": {"save_state_every": save_state_every}}
+def need_of(folder: Path, of: Dataset | None = None, **values: Any) -> DiskNeed:
+    block = {"run": {"save_state_every": values.pop("save_state_every", "never")}}
     settings, _ = resolved(folder, {**SMALL, "kohyatpl": block, **values})
     return disk_need(settings, make_plan(squares(10) if of is None else of, settings))
 
