@@ -27,6 +27,11 @@ class RunPaths:
         return self.run_dir / "run.json"
 
     @property
+    def reserve_path(self) -> Path:
+        """Holds room on the disk for the record of the run's end; there while the run is live."""
+        return self.run_dir / "reserve"
+
+    @property
     def config_path(self) -> Path:
         """The config as it was resolved."""
         return self.run_dir / "config.json"

@@ -36,6 +36,8 @@ class Resumption:
         state_dir: The state's folder.
         step: After which it was saved, at least 1.
         done_step: The last step that was ever done before, at least `step`: files up to it are of this training.
+        began_at: When the first run of this training began, in seconds since 1970: files written since then are its
+            own as well. The trainer saves a checkpoint before it tells of the step, and a full disk takes no events.
         older_states: The folders of the states that this training saved before; of no use once it has finished.
     """
 
@@ -43,6 +45,7 @@ class Resumption:
     state_dir: Path
     step: int
     done_step: int
+    began_at: float
     older_states: tuple[Path, ...] = ()
 
 
@@ -83,8 +86,11 @@ def now() -> str:
 
 def refuse_overwriting(project: ProjectPaths, planned: tuple[PlannedFile, ...], options: RunOptions) -> None:
     """Raises ProjectError where a file of the plan exists that is not the beginning of the very same training."""
-    done = options.resumption.done_step if options.resumption else 0
-    existing = [] if options.may_overwrite else [f.path for f in planned if f.step > done and f.path.exists()]
+    existing = [
+        file.path
+        for file in (() if options.may_overwrite else planned)
+        if file.path.exists() and not _is_of_this_training(file, options.resumption)
+    ]
     if existing:
         name = project.relative(existing[0])
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
@@ -97,6 +103,12 @@ def refuse_overwriting(project: ProjectPaths, planned: tuple[PlannedFile, ...], 
                 "`--overwrite`.",
             )
         )
+
+
+def _is_of_this_training(file: PlannedFile, resumption: Resumption | None) -> bool:
+    if resumption is None:
+        return False
+    return file.step <= resumption.done_step or file.path.stat().st_mtime >= resumption.began_at
 
 
 def planned_run_paths(project: ProjectPaths, name: str) -> RunPaths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import time
@@ -11,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from loratpl.dataset.scan import Concept
-from loratpl.errors import KohyatplError, Problem, RunError, StoppedError, error_from
+from loratpl.errors import KohyatplError, Problem, ProjectError, RunError, StoppedError, error_from
 from loratpl.plan.outputs import PlannedFile
 from loratpl.project import RunPaths
 from loratpl.records import Failure, Memory, RecordedProblem, RunRecord, append_event, write_record
 from loratpl.render.prepare import Prepared
 from loratpl.run.beginning import now, unwritable
-from loratpl.run.diagnosis import Evidence, MachineWatch, diagnose
+from loratpl.run.diagnosis import Diagnosis, Evidence, MachineWatch, cause_from_log, diagnose
 from loratpl.run.fingerprint import Fingerprints
 from loratpl.run.pace import keep_pace
 from loratpl.run.phases import ENDED
@@ -70,6 +71,7 @@ class Ending:
     told: Told
     machine: MachineWatch
     older_states: tuple[Path, ...] = ()
+    unwritten: ProjectError | None = None
 
     def conclude(
         self,
@@ -113,11 +115,13 @@ class Ending:
         if errors:
             failure = Failure(cause=errors[0].message, fix=errors[0].fix)
             self._close(state="failed", returncode=0, outputs=list(verdict.outputs), failure=failure)
-            raise error_from(problems, data=self.record.model_dump())
+            raise error_from((*problems, *self._unrecorded()), data=self.record.model_dump())
         # The LoRA is proven: what was kept to go on from would only fill the disk.
         for folder in (self.paths.state_dir, *self.older_states):
             shutil.rmtree(folder, ignore_errors=True)
         self._close(state="finished", returncode=0, outputs=list(verdict.outputs))
+        if self.unwritten is not None:
+            raise self.unwritten
         return self.record, (*problems, *self._trainer_warnings())
 
     def _trainer_warnings(self) -> tuple[Problem, ...]:
@@ -139,16 +143,23 @@ class Ending:
             settings=self.prepared.settings,
             machine=self.machine.facts(),
         )
-        found = diagnose(evidence)
+        found = self._folder_gone() or diagnose(evidence)
         self._close(state="failed", returncode=returncode, failure=Failure(cause=found.cause, fix=found.fix))
         message = f"The training failed while {told.phase}, after step {told.last_step}: {found.cause.rstrip('.')}."
         fix = found.fix if "--resume" in found.fix else f"{found.fix} {self._how_to_go_on()}".strip()
-        return RunError(Problem(found.code, message, log, fix), data=self.record.model_dump())
+        return RunError(Problem(found.code, message, log, fix), *self._unrecorded(), data=self.record.model_dump())
+
+    def _folder_gone(self) -> Diagnosis | None:
+        """A trainer whose log went away with its folder leaves no word of why it ended."""
+        gone = next((problem for problem in self.told.problems if problem.code == "run.folder.gone"), None)
+        if gone is None or cause_from_log(self.paths.trainer_log_path) is not None:
+            return None
+        return Diagnosis("run.folder.gone", gone.message, gone.fix)
 
     def _broken(self, returncode: int) -> RunError:
         problem = broken_problem(self.told.broken or {}, self.prepared.settings, self.told.last_checkpoint)
         self._close(state="failed", returncode=returncode, failure=Failure(cause=problem.message, fix=problem.fix))
-        return RunError(problem, data=self.record.model_dump())
+        return RunError(problem, *self._unrecorded(), data=self.record.model_dump())
 
     def _stopped(self, returncode: int, stops: StopRequests) -> KohyatplError:
         relative = self.prepared.project.relative
@@ -168,8 +179,13 @@ class Ending:
         stopped = Problem("run.stopped", message, relative(self.paths.run_dir), self._how_to_go_on())
         data = self.record.model_dump()
         if cause is not None:
-            return RunError(cause, stopped, data=data)
-        return StoppedError(stops.first_signal or signal.SIGTERM, stopped, data=data)
+            return RunError(cause, stopped, *self._unrecorded(), data=data)
+        return StoppedError(stops.first_signal or signal.SIGTERM, stopped, *self._unrecorded(), data=data)
+
+    def _unrecorded(self) -> tuple[Problem, ...]:
+        """Why a training ended is worth more than that it could not be written down: that is a warning beside it."""
+        problems = self.unwritten.problems if self.unwritten is not None else ()
+        return tuple(replace(problem, severity="warning") for problem in problems)
 
     def _how_to_go_on(self) -> str:
         """Returns the sentence that says how to go on, "" where no state was saved in this run or before it."""
@@ -178,6 +194,8 @@ class Ending:
         return "`kohyatpl run --resume` goes on from its newest state."
 
     def _close(self, **changes: Any) -> None:
+        for unfinished in self.paths.state_dir.glob("step*.partial"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         self._fingerprints.finish(wait=changes["state"] == "finished")
         state = newest_state(self.paths)
         changes |= {
@@ -189,12 +207,14 @@ class Ending:
             "state_dir": str(state.folder) if state else None,
         }
         self.record = self.record.model_copy(update=changes)
+        with contextlib.suppress(OSError):
+            self.paths.reserve_path.unlink(missing_ok=True)  # on a full disk this is the room for what follows
         end = {"state": self.record.state, "returncode": self.record.returncode, "last_step": self.told.last_step}
         append_event(self.paths.events_path, {"event": "end", "time": round(time.time(), 3), **end})
         try:
             write_record(self.paths.record_path, self.record)
         except OSError as error:
-            raise unwritable(error) from error
+            self.unwritten = unwritable(error)
         keep_pace(self.prepared.settings, self.prepared.plan, self.paths, self._note)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loratpl.config.options import nearest
 from loratpl.errors import Problem, ProjectError, UsageError
-from loratpl.project import ProjectPaths, RunPaths
+from loratpl.project import ProjectPaths, RunPaths, is_busy
 from loratpl.records import RunRecord, read_record
 from loratpl.run.states import TrainingState, newest_state
 
@@ -141,7 +141,7 @@ def last_unfinished(project: ProjectPaths) -> KnownRun | None:
     """Returns the run that `--resume` goes on with: the last one that did not finish and left a state.
 
     A run that another has gone on from is not unfinished. Where none left a state it is the last one that did not
-    finish, None where all did. To be called after `settle_dead_runs`: what still says "running" is live.
+    finish, None where all did. One that says "running" is live only while the project is locked.
 
     Raises:
         ProjectError: The log folder cannot be read.
@@ -153,7 +153,8 @@ def last_unfinished(project: ProjectPaths) -> KnownRun | None:
         record = run.record
         if record is None:
             continue
-        if record.state not in ("finished", "running") and run.run_id not in done_by_others:
+        is_live = record.state == "running" and is_busy(project)
+        if record.state != "finished" and not is_live and run.run_id not in done_by_others:
             if state_to_go_on_from(project, run) is not None:
                 return run
             without_state = without_state or run

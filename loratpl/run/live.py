@@ -34,6 +34,8 @@ LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
 POLL_INTERVAL_S = 0.02
 # How often files and the watchdog are looked at.
 LOOK_INTERVAL_S = 1.0
+# More than any record takes: on a disk that has run full, the end of the run is still written down.
+RESERVE_BYTES = 131_072
 
 
 @dataclass
@@ -84,6 +86,8 @@ class LiveRun:
             write_record(self.paths.record_path, self.record)
         except OSError as error:
             raise unwritable(error) from error
+        with contextlib.suppress(OSError):
+            self.paths.reserve_path.write_bytes(bytes(RESERVE_BYTES))
         with self.stops.listening():
             try:
                 returncode = self._train()
@@ -129,8 +133,13 @@ class LiveRun:
             pump.join(JOIN_TIMEOUT_S)
         self._look_at_events()
         self._look_at_files()
+        for finding in self.watchdog.look():
+            self._tell_problem(finding.problem)
         self._look_at_events()
         if pump.write_error is not None:
+            with contextlib.suppress(OSError):
+                self.paths.reserve_path.unlink(missing_ok=True)
+            pump.keep_end()
             self.watcher.note(f"The trainer's log could not be kept to its end: {pump.write_error.strerror}.")
         return returncode
 

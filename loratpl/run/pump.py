@@ -23,6 +23,8 @@ GATHER_S = 0.01
 TRICKLE_BYTES = 16384
 # An unfinished line of more than this is none that anybody looks for; its beginning is forgotten.
 MAX_REST_BYTES = 65536
+# What is remembered of the output while the disk is full.
+MAX_UNKEPT_BYTES = 65536
 
 
 class LineSplitter:
@@ -100,6 +102,7 @@ class Pump(threading.Thread):
         self._splitter = LineSieve(pieces) if pieces else LineSplitter()
         self._log_path, self._log = log_path, log_path.open("ab", buffering=0)
         self.write_error: OSError | None = None
+        self._unkept = b""
 
     def run(self) -> None:
         """Reads until every writer of the pipe is gone, then closes it."""
@@ -119,13 +122,21 @@ class Pump(threading.Thread):
             self._child.close()
 
     def _keep(self, data: bytes) -> None:
-        if self.write_error is None:
+        if self.write_error is not None:
+            self._unkept = (self._unkept + data)[-MAX_UNKEPT_BYTES:]
+        else:
             try:
                 if os.fstat(self._log.fileno()).st_nlink == 0:  # the folder was removed, and made again
                     self._reopen()
                 self._log.write(data)
             except OSError as error:
-                self.write_error = error
+                self.write_error, self._unkept = error, data
+
+    def keep_end(self) -> None:
+        """Adds the end of what could not be kept, once there is room for it: why a training failed stands there."""
+        if self._unkept:
+            with contextlib.suppress(OSError), self._log_path.open("ab", buffering=0) as log:
+                log.write(b"\n" + self._unkept)
 
     def _reopen(self) -> None:
         # Until the folder is there again what comes goes to the file that nobody sees any more.

@@ -148,4 +148,5 @@ def _remove_leftovers(paths: RunPaths) -> None:
     """What was being written when the run died is of no use, and states are large."""
     for path in (*paths.state_dir.glob("step*.partial"), paths.state_dir.with_name(f"{paths.state_dir.name}.partial")):
         shutil.rmtree(path, ignore_errors=True)
-    paths.record_path.with_suffix(".json.partial").unlink(missing_ok=True)
+    for leftover in (paths.record_path.with_suffix(".json.partial"), paths.reserve_path):
+        leftover.unlink(missing_ok=True)

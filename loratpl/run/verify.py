@@ -42,6 +42,7 @@ def verify_outputs(
     if not final.path.is_file():
         return Verdict((), (_missing(final, last_step, paths),))
     problems = list(_step_problems(final, last_step))
+    problems += [_gone(file) for file in planned[:-1] if not file.path.is_file()]
     present = [file for file in planned if file.path.is_file() and file.path.suffix == PROVABLE_SUFFIX]
     if final not in present:
         return Verdict((), (*problems, _unproven(final)))
@@ -82,6 +83,16 @@ def _missing(final: PlannedFile, last_step: int, paths: RunPaths) -> Problem:
         f"{f' Its log says: {said}' if said else ''}",
         str(final.path),
         f"The trainer's whole log is {log}.",
+    )
+
+
+def _gone(file: PlannedFile) -> Problem:
+    return Problem(
+        "run.output.missing",
+        f"{file.path.name}, the checkpoint after step {file.step}, is not there any more, or was never written.",
+        str(file.path),
+        "Where nobody moved it, look into the trainer's log; the LoRA itself is proven.",
+        "warning",
     )
 
 

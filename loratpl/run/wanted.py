@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def _resumption(
     earlier = tuple(lineage(project, run))
     done = max((one.record.last_step for one in earlier if one.record), default=0)
     older_states = tuple(one.paths.state_dir for one in earlier)
+    began_at = min(datetime.fromisoformat(one.record.started_at).timestamp() for one in earlier if one.record)
     # What the run that is gone on with has written is no earlier LoRA.
     warnings = tuple(problem for problem in prepared.warnings if problem.code != OUTPUT_EXISTS)
     options = _options(project, wanted, overrides, config_path)
@@ -141,7 +143,7 @@ def _resumption(
         replace(
             options,
             name=wanted.name or run.name,
-            resumption=Resumption(record, state.folder, state.step, done, older_states),
+            resumption=Resumption(record, state.folder, state.step, done, began_at, older_states),
             differences=tuple(difference.as_record() for difference in comparison.differences),
         ),
         problems,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loratpl.errors import ProjectError, UsageError
-from loratpl.project import ProjectPaths
+from loratpl.project import ProjectPaths, locked
 from loratpl.run.history import find_run, last_unfinished, lineage, runs_of, state_to_go_on_from
 from tests.given import refusal
 from tests.run.earlier_runs import make_run, make_state
@@ -182,8 +182,13 @@ def test_where_all_finished_there_is_none(project: ProjectPaths) -> None:
 
 
 def test_a_run_that_is_live_is_not_gone_on_with(project: ProjectPaths) -> None:
-    make_state(make_run(project, state="running"))
-    assert last_unfinished(project) is None
+    paths = make_run(project, state="running")
+    make_state(paths)
+    with locked(project):
+        assert last_unfinished(project) is None
+    found = last_unfinished(project)  # nobody holds the lock: its owner was killed
+    assert found is not None
+    assert found.run_id == paths.run_id
 
 
 def test_a_run_that_failed_at_once_does_not_hide_the_one_before(project: ProjectPaths) -> None:

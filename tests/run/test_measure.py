@@ -37,7 +37,7 @@ def measured(root: Path, stand_in: StandIn, watcher: Watcher | None = None, **op
 
 def tree(root: Path) -> dict[str, bytes | None]:
     """Every file and folder of a project but what the lock leaves, and what is known of the pictures."""
-    hidden = {".kohyatpl", *(f".kohyatpl/{name}" for name in ("lock", ".gitignore", "inspections.json"))}
+    hidden = {".kohyatpl", *(f".kohyatpl/{name}" for name in ("lock", "trainer.lock", ".gitignore", "inspections.json"))}
     return {
         path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else None
         for path in root.rglob("*")

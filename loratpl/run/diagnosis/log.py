@@ -230,8 +230,12 @@ def paths_in(text: str) -> list[str]:
     (['/p/it is/x.png'], ["/p/it's/x.png"])
     >>> paths_in("cannot open 'C:\\\\lora\\\\x.png'"), paths_in("KeyError: 'x'")
     (['C:\\lora\\x.png'], [])
+    >>> paths_in('  File "/venv/torch/serialization.py", line 1' + chr(10) + "OSError: '/p/out'")
+    ['/p/out']
     """
-    found = (double or single for double, single in _QUOTED.findall(text))
+    # A line of a traceback names the code that failed, not the file that it failed on.
+    said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith('File "'))
+    found = (double or single for double, single in _QUOTED.findall(said))
     # As Python's repr() writes them.
     return [path.replace("\\\\", "\\").replace("\\'", "'") for path in found if "/" in path or "\\" in path]
 

@@ -14,7 +14,7 @@ class Events:
     """Appends events to a file; every line is written at once, so that two writers never mix within one."""
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
+        self._path, self._is_cut = path, False
         self._descriptor: int | None = None if path is None else _opened(path)
 
     def write(self, event: str, **details: Any) -> None:
@@ -25,7 +25,9 @@ class Events:
         with contextlib.suppress(OSError):
             if os.fstat(self._descriptor).st_nlink == 0:  # the run's folder was removed, and made again
                 self._reopen(self._path)
-            os.write(self._descriptor, line.encode())
+            data = b"\n" * self._is_cut + line.encode()
+            self._is_cut = True  # a disk that runs full takes a part of it, or nothing
+            self._is_cut = os.write(self._descriptor, data) != len(data)
 
     def _reopen(self, path: str) -> None:
         lost, self._descriptor = self._descriptor, _opened(path)

@@ -46,6 +46,8 @@ class StopRequest:
             # What was ignored from the start, as by nohup, stays ignored; but SIGTERM is how our own launcher asks.
             if sent is not None and (name == "SIGTERM" or signal.getsignal(sent) is not signal.SIG_IGN):
                 signal.signal(sent, self._on_signal)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_end_with_parent_alone)
         if os.environ.get(LIFELINE_VARIABLE) == "1":
             threading.Thread(target=self._wait_for_end_of_input, daemon=True).start()
 
@@ -76,6 +78,24 @@ class StopRequest:
         time.sleep(LEAVE_GRACE_S)
         if not self.is_training:  # the main thread is stuck in a library and cannot even see the signal
             os._exit(STOPPED_EXIT_CODE)
+
+
+def _end_with_parent_alone() -> None:
+    """Lets SIGTERM end a loader's worker only when it comes from the training itself.
+
+    Whoever ends a whole group or job (systemd, a cluster) sends it to the workers as well. torch lets them die of it,
+    and raises that in the training in the middle of its step, so that no state could be saved.
+    """
+    if not hasattr(signal, "sigwaitinfo"):  # macOS and Windows; there workers are no forks either
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_wait_for_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _wait_for_parent(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _signal_main_thread(number: signal.Signals) -> None:
