@@ -26,6 +26,7 @@ _WARMING_UP = 2
 # The machine slept, or somebody stopped the process for a while.
 _NO_STEP = 10.0
 _EPOCH = "epoch"
+_STATE = "saving a state"
 # What the times of events can tell apart.
 _RESOLUTION_S = 1e-3
 _AFTER_S = _RESOLUTION_S / 10
@@ -121,6 +122,8 @@ class _Seen:
         elif kind in ("epoch", "numbers"):  # numbers are those of a validation
             # Told after the last step, though it may bear the same time.
             self.pauses.append((max(time, self.last_step_at + _AFTER_S), _EPOCH))
+        elif kind == "state":
+            self.pauses.append((time, _STATE))
         elif kind == "memory":
             self.memory = memory_of(event)
 

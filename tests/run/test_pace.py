@@ -117,6 +117,13 @@ def test_what_is_done_between_steps_is_no_step(planned: Planned) -> None:
     assert pace.end_s == 4.0
 
 
+def test_a_step_before_which_a_state_was_saved_is_none_that_counts(planned: Planned) -> None:
+    story = begun().steps(1, 8)
+    story.tell("state", 3.0, step=8, state_dir="/state").steps(9, 9, 5.0).steps(10, 20)
+    pace = paced(planned, story.events)
+    assert (pace.step_s, pace.high_step_s, pace.steps) == (2.0, 2.0, 20 - 2 - 1)
+
+
 def test_samples_before_the_first_step_are_none_of_the_start(planned: Planned) -> None:
     with_samples = begun().phase("drawing samples").tell("nothing", 40.0).steps(1, 12)
     assert paced(planned, with_samples.events).load_s == paced(planned, begun().steps(1, 12).events).load_s == 10.0
@@ -215,7 +222,7 @@ def test_a_run_leaves_its_pace_and_its_memory(odd_path: Path, stand_in: StandIn)
     result = start_run(prepare(open_project(root)), stand_in.status, load_pin(), Unwatched())
     (pace,) = kept()
     assert 0.02 <= pace.low_step_s <= pace.step_s < 1
-    assert pace.steps == 13
+    assert pace.steps == 6  # without the first two, and those that end an epoch of two steps
     assert (pace.facts.family, pace.facts.device) == ("sd15", "cpu")
     assert result.record.memory is not None
     assert pace.process_peak_bytes == result.record.memory.process_peak_bytes
