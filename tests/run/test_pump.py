@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loratpl.process import Child
-from loratpl.run.pump import MAX_REST_BYTES, LineSieve, LineSplitter, Pump
+from loratpl.run.pump import MAX_REST_BYTES, MAX_UNKEPT_BYTES, LineSieve, LineSplitter, Pump
 from tests.command_line import eventually
 
 # Line ends, characters of two to four bytes, their halves, and what is not UTF-8 at all.
@@ -218,3 +218,32 @@ def test_a_log_whose_folder_was_removed_goes_on_when_the_folder_is_there_again(t
     assert said == ["one", "two"]
     assert (folder / "trainer.log").read_bytes() == b"two\n"
     assert pump.write_error is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_the_end_of_what_a_full_disk_did_not_take_is_kept_once_there_is_room(tmp_path: Path) -> None:
+    log_path = tmp_path / "trainer.log"
+    log_path.symlink_to("/dev/full")
+    child = Child([sys.executable, "-c", "print('x' * 100_000); print('why it failed')"])
+    pump = Pump(child, log_path, lambda _: None)
+    pump.start()
+    pump.join(30)
+    child.end()
+    assert pump.write_error is not None
+    log_path.unlink()
+    log_path.write_bytes(b"before")
+    pump.keep_end()
+    kept = log_path.read_bytes()
+    assert kept.startswith(b"before\n")
+    assert kept.endswith(b"why it failed\n")
+    assert len(kept) <= MAX_UNKEPT_BYTES + 10
+
+
+def test_nothing_is_added_to_a_log_that_was_kept(tmp_path: Path) -> None:
+    child = Child([sys.executable, "-c", "print('all')"])
+    pump = Pump(child, tmp_path / "trainer.log", lambda _: None)
+    pump.start()
+    pump.join(30)
+    child.end()
+    pump.keep_end()
+    assert (tmp_path / "trainer.log").read_bytes() == b"all\n"

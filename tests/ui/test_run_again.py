@@ -290,3 +290,32 @@ def test_a_dry_resume_says_where_it_would_go_on(tmp_path: Path, stand_in: StandI
     assert "--go-on-from" in done.envelope["data"]["argv"]
     refused = kohyatpl("run", root, "--dry-run", "--detach", "--json")
     assert (refused.code, refused.problem["code"]) == (2, "usage.arguments")
+
+
+# --- what a kill at a bad moment leaves
+
+
+@pytest.mark.parametrize(("age_s", "code"), [(0.0, 0), (3600.0, 4)])
+def test_a_checkpoint_whose_step_was_never_told_is_of_this_training(
+    tmp_path: Path, stand_in: StandIn, age_s: float, code: int
+) -> None:
+    root = project_of(tmp_path / "project", save_every_n_steps=5, save_every_n_epochs=None)
+    stopped_at(root, 6)
+    early = root / "output" / f"lora-step{STEPS:08d}.safetensors"
+    early.write_bytes((root / "output" / "lora-step00000005.safetensors").read_bytes())
+    os.utime(early, (early.stat().st_mtime - age_s,) * 2)
+    done = kohyatpl("run", root, "--resume", "--json")
+    assert done.code == code, done.stdout
+    assert ("project.output.exists" in codes(done)) == bool(code)
+
+
+def test_a_checkpoint_that_somebody_took_away_is_missed(tmp_path: Path, stand_in: StandIn) -> None:
+    root = project_of(tmp_path / "project", save_every_n_steps=5, save_every_n_epochs=None)
+    with live_run(root, "--json") as run:
+        run.wait_for_step(7)
+        (root / "output" / "lora-step00000005.safetensors").unlink()
+        done = run.finish()
+    assert done.code == 0
+    (problem,) = (problem for problem in done.problems if problem["code"] == "run.output.missing")
+    assert problem["severity"] == "warning"
+    assert "after step 5" in problem["message"]
