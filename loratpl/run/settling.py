@@ -109,8 +109,8 @@ def _settle(project: ProjectPaths, run: KnownRun, record: RunRecord) -> SettledR
     except OSError as error:
         raise unwritable(error) from error
     _remove_leftovers(run.paths)
-    where = project.relative(run.paths.run_dir)
-    return SettledRun(run, settled, Problem(_CODES[kind], what, where, fix, "warning"))
+    code, where = _CODES[kind], project.relative(run.paths.run_dir)
+    return SettledRun(run, settled, Problem(code, what, where, fix, "warning"))
 
 
 def _conclusion(told: _Told, record: RunRecord) -> tuple[RunState, str]:

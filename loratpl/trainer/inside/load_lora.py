@@ -1,8 +1,8 @@
 """Proves that a LoRA loads onto a base model: what of it finds a layer there, and how much it changes a render.
 
 Run by the trainer's interpreter, by path: `python load_lora.py --model MODEL --lora FILE --out loaded.json`
-MODEL is a pipeline in the layout of Diffusers, or one file of Stable Diffusion 1, 2 or XL whose configs are in the hub's
-cache. What goes wrong with the model or with the LoRA is an answer and no failure: `{"failed": "base", "why": …}`.
+MODEL is a pipeline in the layout of Diffusers, or one file of Stable Diffusion 1, 2 or XL whose configs are in the
+hub's cache. What goes wrong with the model or with the LoRA is an answer and no failure: `{"failed": "base", …}`.
 """
 
 from __future__ import annotations
@@ -70,12 +70,14 @@ def layer_of(name: str) -> str:
 
     >>> layer_of("text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.up.weight")
     'text_encoder.text_model.encoder.layers.0.self_attn.q_proj'
+    >>> layer_of("unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.down.weight")
+    'unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'
     """
-    layer = ENDS.sub("", name)
+    layer = ENDS.sub("", name).replace(".processor.", ".")
     rest, _, last = layer.rpartition(".")
     if layer.startswith("text_encoder") and rest.endswith("self_attn"):
         return f"{rest}.{OLD_LAYERS.get(last, last)}"
-    return layer
+    return f"{layer}.0" if last == "to_out" else layer
 
 
 def layers_with_lora(pipeline: Any) -> set[str]:
@@ -94,8 +96,8 @@ def layers_with_lora(pipeline: Any) -> set[str]:
 
 def failure(stage: str, error: Exception) -> dict[str, object]:
     """Returns the answer for what could not be loaded."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return {"failed": stage, "why": f"{type(error).__name__}: {lines[0][:500] if lines else ''}"}
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return {"failed": stage, "why": f"{type(error).__name__}: {' '.join(lines[:2])[:500]}"}
 
 
 def loaded(model: Path, lora: Path, prompt: str, seed: int) -> dict[str, object]:

@@ -85,5 +85,5 @@ def _ending(paths: ProjectPaths, run: KnownRun, record: RunRecord, last_step: in
         return line, None
     if state != "failed":
         fix = "`kohyatpl run --resume` goes on with it where it saved a state."
-    where = paths.relative(run.paths.run_dir)
-    return line, Problem(_CODES[state], line, where, fix)
+    code, where = _CODES[state], paths.relative(run.paths.run_dir)
+    return line, Problem(code, line, where, fix)
