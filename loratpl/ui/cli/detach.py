@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,15 +128,20 @@ def _begun(event: dict[str, Any], pid: int, paths: ProjectPaths, output_path: Pa
 
 def _presented(said: list[dict[str, Any]], output_path: Path) -> CommandResult:
     """What it would have said in the foreground."""
-    from loratpl.errors import Problem
-
     last = said[-1] if said else {}
     if "exit_code" not in last:
         text = output_path.read_text(encoding="utf-8", errors="replace").strip()
         raise RuntimeError(f"the detached process ended without a word: {text[-2000:] or 'no output'}")
-    problems = tuple(Problem(p["code"], p["message"], p["where"], p["fix"], p["severity"]) for p in last["problems"])
+    problems = tuple(map(_problem_in, last["problems"]))
     lines = () if last["exit_code"] else ("It has ended already.",)
     return CommandResult("run", last["data"], lines, problems, last["exit_code"])
+
+
+def _problem_in(said: Mapping[str, Any]) -> Problem:
+    from loratpl.errors import Problem
+
+    code = said["code"]
+    return Problem(code, said["message"], said["where"], said["fix"], said["severity"])
 
 
 def _not_begun(child: Detached, number: int) -> Exception:
