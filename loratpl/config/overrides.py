@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,11 @@ def laid_over(written: Mapping[str, Setting], overrides: Sequence[tuple[str, Any
         where = f"--set {key}"
         first, *rest = key.split(".")
         if first == BLOCK_KEY and rest:
+            # A variable is a text, also where it looks like a number.
+            is_text = rest[0] == "env" and len(rest) > 1 and not isinstance(value, str)
             block = found[BLOCK_KEY].value if BLOCK_KEY in found else None
-            found[BLOCK_KEY] = Setting(_with(block, rest, value), COMMAND_LINE, where)
+            block = _with(block, rest, json.dumps(value) if is_text else value)
+            found[BLOCK_KEY] = Setting(block, COMMAND_LINE, where)
         else:
             found[key] = Setting(value, COMMAND_LINE, where)
     return found

@@ -42,7 +42,7 @@ def verify_outputs(
     if not final.path.is_file():
         return Verdict((), (_missing(final, last_step, paths),))
     problems = list(_step_problems(final, last_step))
-    problems += [_gone(file) for file in planned[:-1] if not file.path.is_file()]
+    problems += [_gone(file) for file in planned[:-1] if file.removed_at is None and not file.path.is_file()]
     present = [file for file in planned if file.path.is_file() and file.path.suffix == PROVABLE_SUFFIX]
     if final not in present:
         return Verdict((), (*problems, _unproven(final)))

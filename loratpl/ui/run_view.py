@@ -232,6 +232,10 @@ class RunView:
         self.last_problem = str(event.get("message") or event.get("code") or "")
 
 
+# Beyond every time and loss.
+MAX_NUMBER = 1e15
+
+
 def _whole(event: Mapping[str, Any], key: str) -> int | None:
     value = event.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -239,7 +243,9 @@ def _whole(event: Mapping[str, Any], key: str) -> int | None:
 
 def _number(event: Mapping[str, Any], key: str) -> float | None:
     value = event.get(key)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) <= MAX_NUMBER else None  # neither NaN nor infinite
 
 
 def _name(event: Mapping[str, Any], key: str) -> str:

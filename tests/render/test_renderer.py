@@ -140,6 +140,8 @@ def test_one_process_is_started_directly(odd_path: Path) -> None:
         str(paths.events_path),
         "--state-dir",
         str(paths.state_dir),
+        "--save-state-every-s",
+        "600",
         str(TRAINER.source_dir / "train_network.py"),
         "--config_file",
         str(paths.train_toml_path),

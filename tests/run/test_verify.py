@@ -25,9 +25,13 @@ def write_lora(path: Path, *, up: tuple[float, ...] = (0.5, 0.0), steps: int | N
 
 def verdict_on(folder: Path, stand_in: StandIn, *names: tuple[str, int], last_step: int = 6) -> Verdict:
     planned = tuple(PlannedFile(folder / name, step) for name, step in names)
+    return verify_outputs(planned, last_step=last_step, trainer=stand_in.paths, paths=made(folder))
+
+
+def made(folder: Path) -> RunPaths:
     paths = RunPaths(folder / "run")
     paths.run_dir.mkdir()
-    return verify_outputs(planned, last_step=last_step, trainer=stand_in.paths, paths=paths)
+    return paths
 
 
 def test_what_is_as_planned_is_described_and_has_no_problem(odd_path: Path, stand_in: StandIn) -> None:
@@ -48,9 +52,19 @@ def test_what_is_as_planned_is_described_and_has_no_problem(odd_path: Path, stan
 def test_a_checkpoint_that_the_trainer_removed_again_is_no_problem(tmp_path: Path, stand_in: StandIn) -> None:
     """`save_last_n_steps` makes it remove the earlier ones."""
     write_lora(tmp_path / "lora.safetensors")
-    verdict = verdict_on(tmp_path, stand_in, ("lora-step00000003.safetensors", 3), ("lora.safetensors", 6))
+    removed = PlannedFile(tmp_path / "lora-step00000003.safetensors", 3, removed_at=5)
+    planned = (removed, PlannedFile(tmp_path / "lora.safetensors", 6))
+    verdict = verify_outputs(planned, last_step=6, trainer=stand_in.paths, paths=made(tmp_path))
     assert verdict.problems == ()
     assert len(verdict.outputs) == 1
+
+
+def test_a_checkpoint_that_is_gone_is_missed(tmp_path: Path, stand_in: StandIn) -> None:
+    write_lora(tmp_path / "lora.safetensors")
+    verdict = verdict_on(tmp_path, stand_in, ("lora-step00000003.safetensors", 3), ("lora.safetensors", 6))
+    (problem,) = verdict.problems
+    assert (problem.code, problem.severity) == ("run.output.missing", "warning")
+    assert "after step 3" in problem.message
 
 
 def test_a_file_without_metadata_is_judged_by_its_tensors(tmp_path: Path, stand_in: StandIn) -> None:

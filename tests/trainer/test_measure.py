@@ -37,7 +37,8 @@ def test_a_real_short_run_measures_and_leaves_nothing(tmp_path: Path, trainer: R
     assert prepared.plan.steps_per_epoch < 20 < prepared.plan.total_steps
     found = measure(prepared, trainer.status, load_pin(), Unwatched())
     after = {path: path.read_bytes() for path in project.root_dir.rglob("*") if path.is_file()}
-    of_others = {project.lock_path, project.hidden_dir / ".gitignore", project.inspections_path}
+    locks = {project.lock_path, project.trainer_lock_path}
+    of_others = {*locks, project.hidden_dir / ".gitignore", project.inspections_path}
     assert {path: data for path, data in after.items() if path not in of_others} == before
     assert not project.measure_dir.exists()
     assert found.steps == 20

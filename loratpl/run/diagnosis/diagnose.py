@@ -85,7 +85,9 @@ def _causes(case: Case) -> tuple[Raised, ...]:
     if case.log.refused is not None:
         return (Raised("SystemExit", f"the trainer refused its arguments: {case.log.refused}"),)
     chain = case.log.last_chain
-    if case.ending.startswith("exit"):
+    # torchrun ends the other processes once one has failed by itself, and tells of that as well.
+    is_of_others = case.ending == "SIGTERM" and case.evidence.returncode > 0
+    if case.ending.startswith("exit") or (is_of_others and chain):
         return chain
     return tuple(raised for raised in chain if raised.is_cpp)
 
