@@ -31,7 +31,8 @@ from loratpl.run.watchdog import Watchdog
 from loratpl.trainer.status import TrainerStatus
 
 LIFELINE_VARIABLE = "KOHYATPL_LIFELINE"
-POLL_INTERVAL_S = 0.02
+# Half of it is what an event waits on average; each look costs the trainer a little of a core that it may share.
+POLL_INTERVAL_S = 0.05
 # How often files and the watchdog are looked at.
 LOOK_INTERVAL_S = 1.0
 # More than any record takes: on a disk that has run full, the end of the run is still written down.
@@ -134,7 +135,8 @@ class LiveRun:
         self._look_at_events()
         self._look_at_files()
         for finding in self.watchdog.look():
-            self._tell_problem(finding.problem)
+            if finding.action == "tell":  # there is nobody any more who could be asked for more
+                self._tell_problem(finding.problem)
         self._look_at_events()
         if pump.write_error is not None:
             with contextlib.suppress(OSError):
