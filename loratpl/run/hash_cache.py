@@ -13,6 +13,7 @@ import time
 import zlib
 from pathlib import Path
 
+from loratpl.dataset.inspect.cache import replace_cache
 from loratpl.dataset.inspect.signature import Signature
 from loratpl.weights import sha256_of
 
@@ -103,16 +104,9 @@ def _entry(size: int, mtime_ns: int, ctime_ns: int, inode: int, sha: str) -> Ent
 def _replace(path: Path, entries: list[tuple[str, Entry]]) -> bool:
     content = {name: [*signature, sha] for name, (signature, sha) in entries}
     body = json.dumps(content, separators=(",", ":")).encode("ascii")
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}.partial")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(json.dumps(_head(body)).encode("ascii") + b"\n" + body)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        return False
-    return True
+    return replace_cache(path, _head(body), body)
 
 
 def _head(body: bytes) -> dict[str, object]:

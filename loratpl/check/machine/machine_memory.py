@@ -30,7 +30,7 @@ class MachineMemory:
 
 def read_memory(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP, shared: Path = SHARED_DIR) -> MachineMemory:
     """Returns what is free on this machine at this moment."""
-    system = parse_meminfo(_text(meminfo))
+    system = parse_meminfo(text_of(meminfo))
     container = container_bytes(cgroup)
     found = [size for size in (system, container) if size is not None]
     return MachineMemory(min(found) if found else None, _address_limit(), _free_in(shared))
@@ -61,16 +61,17 @@ def container_bytes(cgroup: Path) -> int | None:
         cgroup / "memory" / name for name in ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
     )
     for limit_path, used_path, stat_path in (version_2, version_1):
-        limit, used = _text(limit_path).strip(), _text(used_path).strip()
+        limit, used = text_of(limit_path).strip(), text_of(used_path).strip()
         if limit.isdecimal() and used.isdecimal() and int(limit) < _UNLIMITED_BYTES:
-            words = (line.split() for line in _text(stat_path).splitlines())
+            words = (line.split() for line in text_of(stat_path).splitlines())
             stat = {pair[0]: pair[1] for pair in words if len(pair) == 2 and pair[1].isdecimal()}
             reclaimable = sum(int(stat.get(name, 0)) for name in ("inactive_file", "active_file"))
             return max(0, int(limit) - max(0, int(used) - reclaimable))
     return None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Returns what a file of the kernel's says, "" where there is none or it is not for us."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -113,9 +113,14 @@ def save_cache(path: Path, folders: Iterable[tuple[Path, KnownFolder]]) -> bool:
     """Replaces the cache at `path` as a whole; returns whether that was possible: a project may be read-only."""
     content = {os.fspath(path): [folder.inode, folder.names, folder.stamps, folder.columns] for path, folder in folders}
     body = json.dumps(content, separators=(",", ":")).encode("ascii")
+    return replace_cache(path, _head(body), body)
+
+
+def replace_cache(path: Path, head: Mapping[str, object], body: bytes) -> bool:
+    """Replaces a cache of a head in one line and a body as a whole; returns whether that was possible."""
     partial = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}.partial")
     try:
-        partial.write_bytes(json.dumps(_head(body)).encode("ascii") + b"\n" + body)
+        partial.write_bytes(json.dumps(head).encode("ascii") + b"\n" + body)
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

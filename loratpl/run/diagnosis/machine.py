@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratpl.check.machine.machine_memory import SHARED_DIR, read_memory
+from loratpl.check.machine.machine_memory import SHARED_DIR, read_memory, text_of
 from loratpl.config.machine import Gpu, nvidia_gpus
 
 _UNLIMITED_BYTES = 1 << 60  # what version 1 of control groups writes for no limit is about that
@@ -145,20 +145,13 @@ def _opened_at_its_end(path: Path) -> int | None:
     return descriptor
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _numbers(path: Path) -> dict[str, int]:
-    words = (line.replace(":", " ").split() for line in _text(path).splitlines())
+    words = (line.replace(":", " ").split() for line in text_of(path).splitlines())
     return {pair[0]: int(pair[1]) for pair in words if len(pair) >= 2 and pair[1].isdecimal()}
 
 
 def _number(path: Path) -> int | None:
-    text = _text(path).strip()
+    text = text_of(path).strip()
     return int(text) if text.isdecimal() else None
 
 
@@ -175,7 +168,7 @@ def _kill_count(sources: Sources) -> int | None:
 def _group_dirs(sources: Sources) -> list[Path]:
     """Where this process's control group may tell of its memory: as the host names it, and as a container sees it."""
     folders = []
-    for line in _text(sources.proc_dir / "self" / "cgroup").splitlines():
+    for line in text_of(sources.proc_dir / "self" / "cgroup").splitlines():
         _, controllers, name = (*line.split(":", 2), "", "")[:3]
         own = name.lstrip("/")
         if "memory" in controllers.split(","):
