@@ -78,7 +78,9 @@ class Trained:
     @property
     def state_dir(self) -> Path:
         """The newest state."""
-        (found,) = [path for path in (self.run_dirs[-1] / "state").iterdir() if not path.name.endswith(".partial")]
+        # One that was stopped before its first step has none of its own.
+        states_dir = next(folder for run in reversed(self.run_dirs) if (folder := run / "state").is_dir())
+        (found,) = [path for path in states_dir.iterdir() if not path.name.endswith(".partial")]
         return found
 
     @property
