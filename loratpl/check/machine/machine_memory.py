@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,6 @@ def _free_in(folder: Path) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        stat = os.statvfs(folder)
+        return shutil.disk_usage(folder).free
     except OSError:
         return None
-    return stat.f_bavail * stat.f_frsize

@@ -199,7 +199,6 @@ def _size_of(folder: Path) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        stat = os.statvfs(folder)
+        return shutil.disk_usage(folder).total
     except OSError:
         return None
-    return stat.f_blocks * stat.f_frsize
