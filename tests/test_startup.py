@@ -68,6 +68,7 @@ def imported_by(*words: str, cwd: Path, code: int = 0) -> set[str]:
         (("trainer", "status"), 0, {"pydantic"}),
         (("render", "project"), 0, {"pydantic", "imagesize", "toml"}),
         (("run", "project"), 0, {"pydantic", "imagesize", "toml", "filelock", "PIL"}),
+        (("runs", "--project", "project"), 0, {"pydantic", "imagesize"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

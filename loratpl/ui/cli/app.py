@@ -17,12 +17,17 @@ from loratpl.ui.cli import (
     config_options,
     config_schema,
     demo,
+    inspect,
     new,
     pin,
     plan,
     render,
     run,
     runs,
+    runs_diff,
+    runs_list,
+    runs_prune,
+    runs_show,
     trainer,
 )
 
@@ -109,14 +114,22 @@ app.command("balance", cls=Command)(balance.balance)
 app.command("render", cls=Command)(render.render)
 app.command("run", cls=Command)(run.run)
 app.command("demo", cls=Command)(demo.demo)
+app.command("inspect", cls=Command)(inspect.inspect)
 config_app = _tree("config", "What the settings are and where they come from.")
 config_app.command("show", cls=Command)(config.show)
 config_app.command("import", cls=Command)(config_import.import_)
 config_app.command("schema", cls=Command)(config_schema.schema)
 config_app.command("options", cls=Command)(config_options.options)
 app.add_typer(config_app)
-runs_app = _tree("runs", "What was trained, and what is being trained.")
+runs_app = typer.Typer(
+    name="runs", cls=runs_list.RunsGroup, help="What was trained, and what is being trained.", rich_markup_mode=None,
+    add_completion=False,
+)  # fmt: skip
+runs_app.command("list", cls=Command)(runs_list.list_)
+runs_app.command("show", cls=Command)(runs_show.show)
 runs_app.command("follow", cls=Command)(runs.follow)
+runs_app.command("diff", cls=Command)(runs_diff.diff)
+runs_app.command("prune", cls=Command)(runs_prune.prune)
 app.add_typer(runs_app)
 trainer_app = _tree("trainer", "The pinned sd-scripts and its environment.")
 trainer_app.command("install", cls=Command)(trainer.install)
