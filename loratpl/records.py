@@ -102,6 +102,8 @@ class RunRecord(_Part):
         problems: What was found while it ran.
         state_dir: The newest state to resume from.
         overrides: Settings that were given on the command line; no secrets.
+        sources: Where each option of the run's config.json came from, and its family, as `config show` says it; {} of
+            an older version.
         config_file: The config where another than the project's own was named.
     """
 
@@ -131,6 +133,7 @@ class RunRecord(_Part):
     differences: list[RecordedDifference] = []
     problems: list[RecordedProblem] = []
     overrides: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     config_file: str | None = None
     project_dir: str | None = None
     git: GitState | None = None

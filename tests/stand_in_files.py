@@ -359,7 +359,21 @@ def main():
     def loss_of(step):
         return math.nan if fault == "nan-loss" and step >= fault_step else 1.0 / max(step, 1)
 
+    def draw(step):
+        print(f"INFO     generating sample images at step: {step}    train_util.py:6389", file=sys.stderr)
+        folder = os.path.join(train["output_dir"], "sample")
+        os.makedirs(folder, exist_ok=True)
+        with open(train["sample_prompts"], encoding="utf-8") as file:
+            for number, _ in enumerate(file):
+                name = f"{train['output_name']}_{step:06d}_{number:02d}_20260102030405_7.png"
+                with open(os.path.join(folder, name), "wb") as picture:
+                    picture.write(b"a picture")
+                if fault == "error-in-samples" and step == fault_step:
+                    raise RuntimeError("no more pictures")
+
     def on_step(step):
+        if step % (train.get("sample_every_n_steps") or steps + 1) == 0:
+            draw(step)
         if step % (train.get("save_every_n_steps") or steps + 1) == 0:
             up = (math.inf, 1.0) if fault == "infinite-checkpoint" else good
             safetensors(path_of(f"-step{step:08d}"), step, up)

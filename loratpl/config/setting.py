@@ -8,6 +8,7 @@ from typing import Any
 
 COMMAND_LINE = "command line"
 DEFAULT = "default"
+ENVIRONMENT = "environment"
 # Of these 0 is a count, if an impossible one; of all other options it means off.
 _COUNTS = frozenset({"max_train_steps", "save_every_n_steps", "save_n_epoch_ratio"})
 
@@ -18,7 +19,7 @@ class Setting:
 
     Attributes:
         value: None where it is unset.
-        source: A file's name, `COMMAND_LINE`, "preset sdxl-8gb" or `DEFAULT`.
+        source: A file's name, `COMMAND_LINE`, "preset sdxl-8gb", "environment KOHYATPL_AUTHOR" or `DEFAULT`.
         where: "config.json line 12: network_dim".
         written_as: The key it was written under, where that is not the option's own name.
         preset: The preset that it is from, "" for none.
@@ -46,6 +47,12 @@ class Setting:
     def is_unset(self) -> bool:
         """Whether it says nothing: null and empty texts mean so, as the kohya_ss GUI writes them."""
         return self.value is None or self.value in ("", [])
+
+
+def source_of(setting: Setting) -> str:
+    """Returns where a value is from; what was written under another key is found by that key and its line alone."""
+    source = setting.where if setting.written_as else setting.source
+    return f"{source}, {setting.note}" if setting.note else source
 
 
 def is_on(options: Mapping[str, Setting], name: str) -> bool:

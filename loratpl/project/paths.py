@@ -61,6 +61,10 @@ class RunPaths:
         """One JSON object a line for each thing that happened."""
         return self.run_dir / "events.jsonl"
 
+    def sample_prompts_path(self, suffix: str) -> Path:
+        """Returns where the prompts of its samples are kept as they were at the start; `suffix` is ".txt" or like."""
+        return self.run_dir / f"sample_prompts{suffix}"
+
     @property
     def tensorboard_dir(self) -> Path:
         """The trainer's `--logging_dir`."""

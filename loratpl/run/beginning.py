@@ -20,6 +20,7 @@ from loratpl.project import ProjectPaths, RunPaths
 from loratpl.records import ConceptRecord, RecordedDifference, RunRecord
 from loratpl.render.prepare import Prepared
 from loratpl.render.renderer import RenderedRun
+from loratpl.run.sources import sources_of
 from loratpl.trainer.pin import Pin
 from loratpl.trainer.status import Marker, TrainerStatus
 
@@ -61,6 +62,7 @@ class RunOptions:
         repeats: The run whose settings are used again.
         differences: What differs from the run before all the same.
         overrides: Settings of the command line; those that are secret are not recorded.
+        sources_before: Where settings that are taken over from an earlier run came from then.
         config_file: The config where it was named, relative to the project where it lies inside.
     """
 
@@ -71,6 +73,7 @@ class RunOptions:
     repeats: str | None = None
     differences: tuple[RecordedDifference, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    sources_before: Mapping[str, str] = field(default_factory=dict)
     config_file: str | None = None
 
     @property
@@ -179,6 +182,7 @@ def first_record(
         project_dir=str(prepared.project.root_dir.resolve()),
         system=_system(),
         overrides={key: value for key, value in options.overrides.items() if not _is_secret(key)},
+        sources={**sources_of(prepared.settings), **options.sources_before},
         config_file=options.config_file,
     )
 

@@ -25,6 +25,7 @@ from loratpl.run.outputs_seen import OutputsSeen
 from loratpl.run.pace import memory_of
 from loratpl.run.phases import PIECES, SAMPLING, STARTING, TRAINING, phase_of
 from loratpl.run.pump import JOIN_TIMEOUT_S, Pump
+from loratpl.run.samples import SampleNames
 from loratpl.run.stopping import StopRequests
 from loratpl.run.watch import Step, Watcher
 from loratpl.run.watchdog import Watchdog
@@ -61,13 +62,14 @@ class LiveRun:
     telling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        settings = self.prepared.settings
+        settings, plan = self.prepared.settings, self.prepared.plan
         self.told = Told(last_step=self.options.start_step)
         self.events = EventReader(self.paths.events_path)
-        self.outputs = OutputsSeen(self.planned, settings.path("output_dir") / "sample")
-        self.watchdog = Watchdog(settings, self.prepared.plan, self.planned, self.paths)
+        names = SampleNames(settings["output_name"], plan.steps_per_epoch, plan.total_steps)
+        self.outputs = OutputsSeen(self.planned, settings.path("output_dir") / "sample", names)
+        self.watchdog = Watchdog(settings, plan, self.planned, self.paths)
         self.machine = MachineWatch()
-        dataset = self.prepared.plan.dataset
+        dataset = plan.dataset
         self.fingerprints = Fingerprints(
             settings["pretrained_model_name_or_path"],
             dataset.concepts,
@@ -134,6 +136,9 @@ class LiveRun:
             pump.join(JOIN_TIMEOUT_S)
         self._look_at_events()
         self._look_at_files()
+        with self.telling:
+            if self.phase == SAMPLING:  # it ended in the middle of it
+                self._look_for_samples()
         for finding in self.watchdog.look():
             if finding.action == "tell":  # there is nobody any more who could be asked for more
                 self._tell_problem(finding.problem)
@@ -205,7 +210,7 @@ class LiveRun:
                 if event.get("event") == "step":
                     self._on_step(event)
                 elif event.get("event") == "memory":
-                    self.told.memory = memory_of(event)
+                    self.told.memory = memory_of(event, self.told.memory)
                 elif event.get("event") == "state" and event.get("state_dir"):
                     self._record_state(event)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loratpl.plan.outputs import PlannedFile
+from loratpl.run.samples import SampleNames
 
 
 @dataclass
@@ -17,10 +18,12 @@ class OutputsSeen:
     Attributes:
         planned: Every weights file of the plan.
         sample_dir: Where the trainer draws its samples.
+        sample_names: How it names them.
     """
 
     planned: Sequence[PlannedFile]
     sample_dir: Path
+    sample_names: SampleNames
     _checkpoints: dict[Path, int] = field(default_factory=dict)
     _samples: set[str] = field(default_factory=set)
     last_checkpoint: Path | None = None
@@ -46,11 +49,17 @@ class OutputsSeen:
                 yield {"event": "checkpoint", "path": str(file.path), "step": file.step, "size_bytes": size_bytes}
 
     def new_samples(self, last_step: int) -> Iterator[dict[str, Any]]:
-        """Yields an event for each picture that was drawn since the last look."""
+        """Yields an event for each picture that was drawn since the last look.
+
+        Args:
+            last_step: The last one that was reported: all that is known of a picture whose name is not the trainer's.
+        """
         names = sorted(set(_names(self.sample_dir)) - self._samples)
         self._samples.update(names)
         for name in names:
-            yield {"event": "sample", "path": str(self.sample_dir / name), "step": last_step}
+            place = self.sample_names.place_of(name)
+            known = {"step": last_step} if place is None else {"step": place[0], "prompt": place[1]}
+            yield {"event": "sample", "path": str(self.sample_dir / name), **known}
 
 
 def _changed_at(path: Path) -> int:

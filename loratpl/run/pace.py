@@ -43,10 +43,16 @@ def keep_pace(settings: Settings, plan: TrainingPlan, paths: RunPaths, note: Cal
         note(f"How fast this run was could not be kept: {type(error).__name__}: {error}.")
 
 
-def memory_of(event: Mapping[str, Any]) -> Memory:
-    """Returns what a `memory` event says; what is no number of bytes is left unknown."""
-    numbers = {name: value for name, value in event.items() if isinstance(value, int) and value >= 0}
-    return Memory(**{name: numbers.get(name) for name in Memory.model_fields})
+def memory_of(event: Mapping[str, Any], before: Memory | None = None) -> Memory:
+    """Returns the most that a `memory` event and those before it say; what is no number of bytes says nothing.
+
+    A GPU that has failed cannot be asked at the end: what it was known to hold stays known.
+    """
+    most: dict[str, int | None] = {}
+    for name in Memory.model_fields:
+        told = (event.get(name), getattr(before, name, None))
+        most[name] = max((value for value in told if isinstance(value, int) and value >= 0), default=None)
+    return Memory(**most)
 
 
 def pace_of(
@@ -125,7 +131,7 @@ class _Seen:
         elif kind == "state":
             self.pauses.append((time, _STATE))
         elif kind == "memory":
-            self.memory = memory_of(event)
+            self.memory = memory_of(event, self.memory)
 
     def _enter(self, time: float, phase: str) -> None:
         self.phases.append((time, phase))
@@ -137,10 +143,31 @@ class _Seen:
             self.pauses.append((time, phase))
 
 
+class StepSeconds:
+    """What each step of a run took, from its events as they come."""
+
+    def __init__(self) -> None:
+        self._seen = _Seen()
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Adds one event."""
+        self._seen.take(event)
+
+    def of_steps(self) -> dict[int, float]:
+        """Returns the seconds of steps by number: of the run's first step nothing is known.
+
+        Those in which something else was done as well are left out too, unless that is so of every step.
+        """
+        seen = replace(self._seen, training_at=None)
+        plain = {gap.step: gap.seconds for gap in _gaps(seen) if not gap.pauses}
+        return plain or {gap.step: gap.seconds for gap in _gaps(seen)}
+
+
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """From one step to the next, and what else was done in it."""
+    """From one step to the next, which is `step`, and what else was done in it."""
 
+    step: int
     seconds: float
     pauses: frozenset[str] = frozenset()
 
@@ -159,7 +186,7 @@ def _gaps(seen: _Seen) -> Iterator[_Gap]:
         while last < len(pauses) and pauses[last][0] < ended:
             last += 1
         if number == before + 1 and ended - began >= _RESOLUTION_S:  # a clock can be put back
-            yield _Gap(round(ended - began, 3), frozenset(name for _, name in pauses[index:last]))
+            yield _Gap(number, round(ended - began, 3), frozenset(name for _, name in pauses[index:last]))
         index = last
 
 

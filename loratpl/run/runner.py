@@ -12,6 +12,7 @@ from loratpl.render.prepare import Prepared
 from loratpl.render.renderer import render, write
 from loratpl.run.beginning import RunOptions, first_record, new_run_dir, refuse_overwriting, unwritable
 from loratpl.run.live import LiveRun
+from loratpl.run.samples import keep_prompts
 from loratpl.run.watch import Watcher
 from loratpl.trainer.pin import Pin
 from loratpl.trainer.status import TrainerStatus
@@ -54,6 +55,7 @@ def start_run(
             rendered = render(prepared.settings, prepared.plan, trainer.paths, paths, go_on_from)
             planned[-1].path.parent.mkdir(parents=True, exist_ok=True)
             write(rendered, prepared.settings, paths)
+            keep_prompts(prepared.settings, prepared.plan, paths)
         except OSError as error:
             raise unwritable(error) from error
         record = first_record(prepared, trainer, pin, rendered, paths, options)

@@ -81,7 +81,7 @@ class _Told:
         elif kind == "phase":
             self.phase = str(event.get("phase", ""))
         elif kind == "memory":
-            self.memory = memory_of(event)
+            self.memory = memory_of(event, self.memory)
 
 
 def _settle(project: ProjectPaths, run: KnownRun, record: RunRecord) -> SettledRun:

@@ -21,6 +21,7 @@ from loratpl.run.fingerprint import hashes_now
 from loratpl.run.history import KnownRun, find_run, last_unfinished, lineage, state_to_go_on_from
 from loratpl.run.resuming import difference_problems, repeat_problems, resume_problems
 from loratpl.run.settling import settle_dead_runs
+from loratpl.run.sources import sources_before
 from loratpl.run.states import whole_state
 from loratpl.trainer.pin import Pin
 from loratpl.trainer.status import TrainerStatus
@@ -183,7 +184,8 @@ def _repetition(
     project: ProjectPaths, wanted: Wanted, trainer: TrainerStatus, pin: Pin, progress: Progress
 ) -> Beginning:
     run = find_run(project, wanted.from_run or "")
-    recorded = recorded_settings(project, run.paths, run.whole_record())
+    record = run.whole_record()
+    recorded = recorded_settings(project, run.paths, record)
     # Named otherwise, the LoRA would be written over that of the run itself.
     overrides = {**dict(recorded.overrides), "output_name": wanted.name, **dict(wanted.overrides)}
     prepared = prepare(project, recorded.config_path, tuple(overrides.items()), progress=progress)
@@ -192,6 +194,11 @@ def _repetition(
     differences = tuple(difference.as_record() for difference in comparison.differences)
     return Beginning(
         prepared,
-        replace(options, repeats=run.run_id, differences=differences),
+        replace(
+            options,
+            repeats=run.run_id,
+            differences=differences,
+            sources_before=sources_before(prepared.settings, recorded, record, dict(wanted.overrides)),
+        ),
         repeat_problems(run.run_id, comparison),
     )

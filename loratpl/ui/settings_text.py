@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from loratpl.config.setting import source_of
 from loratpl.ui.columns import width_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from loratpl.trainer.manifest import Manifest
 
 _HEAD = ("option", "value", "trainer's default", "from")
+_FILLED_IN = "render, from folders and captions"
 # A longer value pushes the rest of its own row aside, not that of all rows.
 _MAX_WIDTHS = (40, 40, 17)
 
@@ -26,10 +28,14 @@ def settings_lines(settings: Settings, manifest: Manifest, hidden: Mapping[str, 
         manifest: For the trainer's defaults.
         hidden: What is shown in place of a value that must not be seen, by the name of its row.
     """
+    from loratpl.render.metadata import options_to_fill_in
+
     rows = [
         (name, _shown(setting.value), _shown(trainer_default(settings, manifest, name)), source_of(setting))
         for name, setting in settings.options.items()
     ]
+    rows += [(name, "-", "-", _FILLED_IN) for name in options_to_fill_in(settings)]
+    rows.sort()
     rows += [(name, text, "", source_of(setting)) for name, (text, setting) in hidden.items()]
     lines = [f"family  {settings.family.name}  ({settings.family.script})"]
     if settings.preset:
@@ -37,12 +43,6 @@ def settings_lines(settings: Settings, manifest: Manifest, hidden: Mapping[str, 
 
         lines.append(f"preset  {settings.preset}  ({read_preset(settings.preset).about})")
     return [*lines, "", *_table([_HEAD, *rows])]
-
-
-def source_of(setting: Setting) -> str:
-    """Returns where a value is from; what was written under another key is found by that key and its line alone."""
-    source = setting.where if setting.written_as else setting.source
-    return f"{source}, {setting.note}" if setting.note else source
 
 
 def trainer_default(settings: Settings, manifest: Manifest, name: str) -> Any:

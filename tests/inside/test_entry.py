@@ -71,7 +71,7 @@ accelerator.init_trackers("network_train", config={"max_train_steps": 2, "other"
 log = accelerator.trackers[-1].log
 log({"loss/current": 0.125, "loss/average": 0.25, "lr/textencoder": 5e-5, "lr/unet": 1e-4, "text": "ignored"}, step=1)
 log({"loss/current": 2.0, "loss/average": math.inf, "lr/unet": -math.inf}, step=2)
-log({"loss/current": 1}, step=3)
+log({"loss/current": 1, "norm/avg_key_norm": 0.5}, step=3)
 log({"loss/epoch_average": 0.5}, step=1)
 log({"loss/epoch_average": math.nan}, step=2)
 log({"loss/validation/average": 0.75, "count": 2, "text": "ignored"}, step=2)
@@ -88,11 +88,12 @@ def test_what_the_training_says_becomes_events(odd_entry: Entry) -> None:
     assert odd_entry.told("step") == [
         {"step": 1, "loss": 0.125, "average_loss": 0.25, "lr": {"textencoder": 5e-5, "unet": 1e-4}},
         {"step": 2, "loss": 2.0, "average_loss": None, "lr": {"unet": None}},
-        {"step": 3, "loss": 1.0, "average_loss": None, "lr": {}},
+        {"step": 3, "loss": 1.0, "average_loss": None, "lr": {}, "values": {"norm/avg_key_norm": 0.5}},
     ]
     assert odd_entry.told("epoch") == [{"epoch": 1, "average_loss": 0.5}, {"epoch": 2, "average_loss": None}]
     assert odd_entry.told("numbers") == [{"step": 2, "values": {"loss/validation/average": 0.75, "count": 2.0}}]
-    assert len(odd_entry.events) == 8
+    assert [event["step"] for event in odd_entry.told("memory")] == [1, 3]
+    assert len(odd_entry.events) == 9
     assert all(before <= event["time"] <= time.time() + 0.001 for event in odd_entry.events)
 
 
@@ -101,7 +102,8 @@ MIB = 2**20
 WITH_GPU = """
 import sys, types
 cuda = types.SimpleNamespace(
-    is_available=lambda: True, max_memory_allocated=lambda: 700, max_memory_reserved={reserved}
+    is_available=lambda: True, memory_reserved=lambda: 800, max_memory_allocated=lambda: 700,
+    max_memory_reserved={reserved},
 )
 sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)
 """
@@ -111,17 +113,18 @@ def test_a_training_tells_at_its_end_how_much_memory_it_had(entry: Entry) -> Non
     used = "block = bytearray(300 * 2**20)\n"  # zeroed memory is given out when it is written
     used += "block[::4096] = b'x' * len(block[::4096])\ndel block\n"
     assert entry.run(TELLING)[0] == entry.run(TELLING + used)[0] == 0
-    small, large = entry.told("memory")
-    assert small["gpu_peak_bytes"] is small["gpu_reserved_bytes"] is None
-    assert 5 * MIB < small["process_peak_bytes"] < 200 * MIB
+    _, small, _, large = entry.told("memory")
+    assert small["gpu_bytes"] is small["gpu_peak_bytes"] is small["gpu_reserved_bytes"] is None
+    assert 5 * MIB < small["process_bytes"] <= small["process_peak_bytes"] < 200 * MIB
     assert 300 * MIB < large["process_peak_bytes"] < 500 * MIB
+    assert large["process_bytes"] < large["process_peak_bytes"] - 200 * MIB
     assert entry.events[-1]["event"] == "memory"
 
 
 def test_the_memory_of_a_gpu_is_told_where_there_is_one(entry: Entry) -> None:
     assert entry.run(WITH_GPU.format(reserved="lambda: 900") + TELLING)[0] == 0
-    (memory,) = entry.told("memory")
-    assert (memory["gpu_peak_bytes"], memory["gpu_reserved_bytes"]) == (700, 900)
+    for memory in entry.told("memory"):
+        assert (memory["gpu_bytes"], memory["gpu_peak_bytes"], memory["gpu_reserved_bytes"]) == (800, 700, 900)
 
 
 def test_a_gpu_that_cannot_be_asked_hides_nothing(entry: Entry) -> None:
@@ -130,9 +133,29 @@ def test_a_gpu_that_cannot_be_asked_hides_nothing(entry: Entry) -> None:
     assert code == 1
     assert stderr.rstrip().endswith("ValueError: CUDA error: unspecified")
     assert "ZeroDivisionError" not in stderr
-    (memory,) = entry.told("memory")
+    *_, memory = entry.told("memory")
     assert memory["process_peak_bytes"] > 0
     assert memory["gpu_peak_bytes"] is None
+
+
+# 2.5 s a batch, two batches a step.
+SLOWLY = """
+import time
+from accelerate import Accelerator
+clock = [0.0]
+time.monotonic = lambda: clock[0]
+accelerator = Accelerator()
+accelerator.init_trackers("network_train")
+for batch in range(1, 14):
+    clock[0] += 2.5
+    accelerator.sync_gradients = batch % 2 == 0
+    accelerator.trackers[-1].log({"loss/current": 0.5}, step=batch // 2)
+"""
+
+
+def test_memory_is_told_at_the_end_of_a_step_each_ten_seconds(entry: Entry) -> None:
+    assert entry.run(SLOWLY)[0] == 0
+    assert [event["step"] for event in entry.told("memory")] == [1, 3, 5, 6]  # the last one as it ends
 
 
 def test_a_script_that_does_not_get_to_train_tells_of_no_memory(entry: Entry) -> None:

@@ -208,6 +208,8 @@ def test_odd_events_never_raise_and_never_make_an_odd_pace(planned: Planned, odd
 def test_what_a_memory_event_does_not_say_is_unknown() -> None:
     event = {"event": "memory", "time": 1.5, "process_peak_bytes": 5, "gpu_peak_bytes": None, "gpu_reserved_bytes": "x"}
     assert memory_of(event) == Memory(process_peak_bytes=5)
+    most = Memory(process_peak_bytes=4, gpu_peak_bytes=7)
+    assert memory_of(event, most) == Memory(process_peak_bytes=5, gpu_peak_bytes=7)  # the GPU has failed since
 
 
 # --- after a run

@@ -64,6 +64,10 @@ def test_the_record_says_what_was_trained_with_what(tmp_path: Path, stand_in: St
     assert record.model == str(model)
     assert record.model_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert record.seed == 7
+    assert set(record.sources) | {"kohyatpl"} == set(
+        json.loads(Path(root / "log" / record.run_id / "config.json").read_bytes())
+    )
+    assert (record.sources["seed"], record.sources["network_dim"]) == ("config.json", "default")
     assert record.argv[0] == str(stand_in.paths.python_path)
     assert record.env["STAND_IN_STEP_S"] == "0.01"
     assert record.plan["total_steps"] == 6
@@ -135,8 +139,21 @@ def test_whoever_watches_is_told_everything_in_order(tmp_path: Path, stand_in: S
     kept = [json.loads(line) for line in paths.events_path.read_text(encoding="utf-8").splitlines()]
     assert list(notebook.events) == kept
     assert [event["event"] for event in kept if event["event"] not in ("phase", "step")] == [
-        "run", "training", "epoch", "epoch", "epoch", "memory", "checkpoint", "end",
+        "run", "training", "memory", "epoch", "epoch", "epoch", "memory", "checkpoint", "end",
     ]  # fmt: skip
+
+
+def test_samples_are_told_with_step_and_prompt_and_the_prompts_are_kept(tmp_path: Path, stand_in: StandIn) -> None:
+    notebook = Notebook()
+    sampling = {"sample_prompts": "prompts.txt", "sample_every_n_steps": 2, "fault_step": 6}
+    root = make_trainable_project(oddest(tmp_path) / "project", fault="error-in-samples", **sampling)
+    (root / "prompts.txt").write_text("a cat --d 7\na dog\n", encoding="utf-8")
+    with pytest.raises(RunError):
+        train(root, stand_in, notebook)
+    samples = [(event["step"], event["prompt"]) for event in notebook.events if event["event"] == "sample"]
+    assert samples == [(2, 0), (2, 1), (4, 0), (4, 1), (6, 0)]  # the last one was drawn before the trainer failed
+    (copy,) = (root / "log").glob("*/sample_prompts.txt")
+    assert copy.read_bytes() == (root / "prompts.txt").read_bytes()
 
 
 def test_a_loss_that_is_no_number_ends_the_training_at_once(tmp_path: Path, stand_in: StandIn) -> None:

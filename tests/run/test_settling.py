@@ -11,7 +11,7 @@ import pytest
 
 from loratpl.errors import ProjectError
 from loratpl.project import ProjectPaths
-from loratpl.records import read_record
+from loratpl.records import Memory, read_record
 from loratpl.run.history import last_unfinished
 from loratpl.run.settling import SettledRun, settle_dead_runs
 from tests.run.earlier_runs import make_run, make_state
@@ -47,13 +47,15 @@ def test_where_nothing_died_nothing_is_settled(project: ProjectPaths) -> None:
 
 def test_a_run_that_ended_without_a_word_is_lost(odd_path: Path) -> None:
     project = ProjectPaths(odd_path / "project")
-    paths = make_run(project, state="running", events=[told("phase", 0.5, phase="training"), step(1), step(2), step(3)])
+    begun = [told("phase", 0.5, phase="training"), step(1), told("memory", 1, step=1, process_peak_bytes=7)]
+    paths = make_run(project, state="running", events=[*begun, step(2), step(3)])
     folder = make_state(paths, 2)
     settled = only_settled(project)
     record = settled.record
     assert record.state == "lost"
     assert (record.last_step, record.state_dir) == (3, str(folder))
     assert record.ended_at == "2026-01-02T03:04:09.000+00:00"
+    assert record.memory == Memory(process_peak_bytes=7)  # as far as it was told
     assert record.failure is not None
     assert "after step 3 of 6 while training" in record.failure.cause
     assert "Its newest state is of step 2." in record.failure.cause

@@ -232,6 +232,9 @@ def test_a_run_is_repeated_from_its_record(tmp_path: Path, stand_in: StandIn) ->
     assert again.code == 0, again.stdout
     record = again.envelope["data"]
     assert record["repeats"] == first["run_id"]
+    # Where a setting came from then, not the run's config that it is read from now.
+    assert {**record["sources"], "output_name": "config.json"} == first["sources"]
+    assert (record["sources"]["network_dim"], record["sources"]["output_name"]) == ("command line", "command line")
     assert record["run_id"].endswith("-again")
     assert trained(root / "output" / "again.safetensors") == trained(root / "output" / "lora.safetensors")
     write_picture(root / "image_dir" / "1_ohwx cat" / "1.png", 5)

@@ -120,6 +120,7 @@ def test_a_stream_without_a_descriptor_is_written_to() -> None:
         ({"event": "state", "step": 7, "state_dir": "/s", "error": None}, "state saved after step 7"),
         ({"event": "state", "step": 7, "state_dir": None, "error": "full"}, "no state saved after step 7: full"),
         ({"event": "step", "step": 7}, ""),
+        ({"event": "memory", "step": 7, "process_bytes": 5, "process_peak_bytes": 5}, ""),
         ({}, ""),
     ],
 )  # fmt: skip

@@ -1,20 +1,18 @@
 """Which sample pictures a training will draw: when, and how many of what size.
 
-Source: sd-scripts 48d368fa, `library/train_util.py:sample_images_common` and `line_to_prompt_dict`; its siblings in
-the other families' libraries are alike but for the size of a picture whose prompt names none.
+Source: sd-scripts 48d368fa, `library/train_util.py:sample_images_common`; its siblings in the other families'
+libraries are alike but for the size of a picture whose prompt names none.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from loratpl.config.settings import Settings
 from loratpl.plan.planner import TrainingPlan
+from loratpl.plan.sample_prompts import read_prompts
 
 Size = tuple[int, int]
 
@@ -22,7 +20,6 @@ _DEFAULT_PX = 512
 _DEFAULT_PX_OF = {"lumina": 1024}
 # The trainer rounds down to whole eights, and to no less than this.
 _STEP_PX, _LEAST_PX = 8, 64
-_WIDTH, _HEIGHT = re.compile(r"w (\d+)", re.IGNORECASE), re.compile(r"h (\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +68,11 @@ def prompt_sizes(settings: Settings) -> tuple[Size, ...] | None:
     if not path.is_file():
         return ()
     try:
-        prompts = _prompts(path)
+        prompts = read_prompts(path)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # ValueError: of every decoder
         return None
     default = _DEFAULT_PX_OF.get(settings.family.name, _DEFAULT_PX)
     return tuple(_size(prompt, default) for prompt in prompts)
-
-
-def _prompts(path: Path) -> list[Mapping[str, Any]]:
-    """Raises ValueError, KeyError or TypeError where the trainer would end on the file."""
-    if path.suffix == ".txt":
-        with path.open(encoding="utf-8") as file:
-            return [_of_line(line) for line in file if line.strip() and not line.startswith("#")]
-    if path.suffix == ".toml":
-        from loratpl.config.reading.toml_parser import loads
-
-        shared = loads(path.read_text(encoding="utf-8"))["prompt"]
-        return [{**shared, **subset} for subset in shared["subset"]]
-    if path.suffix == ".json":
-        prompts = json.loads(path.read_text(encoding="utf-8"))
-        return [_of_line(prompt) if isinstance(prompt, str) else dict(prompt) for prompt in prompts]
-    raise ValueError(path.suffix)
-
-
-def _of_line(line: str) -> dict[str, Any]:
-    """Returns the size that a line such as "a cat --w 768" names; other flags do not matter here."""
-    found: dict[str, Any] = {}
-    for part in line.strip().split(" --"):
-        for name, pattern in (("width", _WIDTH), ("height", _HEIGHT)):
-            match = pattern.match(part)
-            if match:
-                found[name] = int(match[1])
-    return found
 
 
 def _size(prompt: Mapping[str, Any], default: int) -> Size:

@@ -96,7 +96,9 @@ def number(value: Any) -> float | None:
     >>> number(0.5), number(True), number(float("inf")), number(10**400)
     (0.5, None, None, None)
     """
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if type(value) is float:  # as nearly all are: a long training has a million of them
+        return value if math.isfinite(value) else None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
     try:
         return float(value) if is_number and math.isfinite(value) else None
     except OverflowError:

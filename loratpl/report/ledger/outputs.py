@@ -113,4 +113,7 @@ def _file_status(path: Path) -> os.stat_result | None:
 
 def place_of(path: Path) -> str:
     """Returns where a file really lies, to be compared with other places."""
-    return os.path.normcase(os.path.realpath(path))
+    try:
+        return os.path.normcase(os.path.realpath(path))
+    except ValueError:  # a name that no file system takes
+        return str(path)

@@ -24,7 +24,6 @@ import sys
 from pathlib import Path
 
 from position import read_position
-from process_memory import peak_memory
 from run_events import Events
 from stop_requests import LIFELINE_VARIABLE, StopRequest, outlive_readers, show_stacks_when_asked
 
@@ -74,7 +73,8 @@ def main() -> None:
     lazy_modules.install()
     rules = SavingRules(options.state_dir, options.save_state_every_s, options.save_state_every_epochs)
     resumption = None if options.go_on_from is None else Resumption(options.go_on_from)
-    hooks.install(TrainingWatch(events, stop, rules, resumption))
+    watch = TrainingWatch(events, stop, rules, resumption)
+    hooks.install(watch)
     if options.tiny_unet:
         tiny_unet.shrink_sd1_unet()
     try:
@@ -82,7 +82,7 @@ def main() -> None:
     finally:
         # After a stop and after an error too: how much a training that ran out of memory had is worth knowing.
         if stop.is_training:
-            events.write("memory", **peak_memory())
+            watch.tell_memory()
 
 
 if __name__ == "__main__":

@@ -46,9 +46,9 @@ def make_tracker_class() -> type[Any]:
 
         def _log_step(self, numbers: dict[str, float | None], step: int | None) -> None:
             rates = {key.removeprefix("lr/"): value for key, value in numbers.items() if key.startswith("lr/")}
-            self._watch.events.write(
-                "step", step=step, loss=numbers["loss/current"], average_loss=numbers.get("loss/average"), lr=rates
-            )
+            told = {"step": step, "loss": numbers["loss/current"], "average_loss": numbers.get("loss/average")}
+            others = {key: value for key, value in numbers.items() if not key.startswith(("loss/", "lr/"))}
+            self._watch.events.write("step", **told, lr=rates, **({"values": others} if others else {}))
             if step is not None:
                 self._watch.reach(step)
 

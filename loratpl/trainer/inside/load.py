@@ -1,6 +1,6 @@
 """Proves that a LoRA loads onto a base model in Diffusers: what of it finds a layer, and how much it changes a render.
 
-Run by the trainer's interpreter, by path: `python load.py --model MODEL --lora FILE --out loaded.json`
+Run by the trainer's interpreter, by path: `python load.py --model MODEL --lora FILE… --out loaded.json`
 MODEL is a pipeline in the layout of Diffusers, or one file of Stable Diffusion 1, 2 or XL whose configs are in the
 hub's cache. What goes wrong with the model or with the LoRA is an answer and no failure: `{"failed": "base", …}`.
 
@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,15 @@ class Notes(logging.Handler):
 
 def pipeline_of(model: Path) -> Any:
     """Returns the pipeline of a folder, of whichever class its model_index.json names, or that of a single file."""
+    is_folder = model.is_dir()
+    has_two_encoders = not is_folder and is_xl(model)  # before the libraries, which take seconds
     import torch
     from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 
-    if model.is_dir():
+    if is_folder:
         pipeline = DiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32, local_files_only=True)
     else:
-        pipeline_class = StableDiffusionXLPipeline if is_xl(model) else StableDiffusionPipeline
+        pipeline_class = StableDiffusionXLPipeline if has_two_encoders else StableDiffusionPipeline
         pipeline = pipeline_class.from_single_file(model, torch_dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -68,7 +71,7 @@ def is_xl(model: Path) -> bool:
     """
     from safetensors import safe_open
 
-    with safe_open(model, framework="pt") as file:
+    with safe_open(model, framework="np") as file:
         return any(name.startswith("conditioner.embedders.1.") for name in file.keys())  # noqa: SIM118 - no mapping
 
 
@@ -136,24 +139,24 @@ def failure(stage: str, error: Exception) -> dict[str, object]:
     return {"failed": stage, "why": f"{type(error).__name__}: {' '.join(lines[:2])[:500]}"}
 
 
-def loaded(model: Path, lora: Path, prompt: str, seed: int) -> dict[str, object]:
-    """Returns what of the LoRA found a layer, and how far the latents with it differ from those without."""
-    notes = Notes()
-    for name in ("diffusers", "peft"):
-        logging.getLogger(name).addHandler(notes)
+def without_lora(pipeline: Any) -> bool:
+    """Takes the LoRA off again; returns whether none of its layers is left, so that the pipeline can take another."""
     try:
-        pipeline = pipeline_of(model)
-        without = render(pipeline, prompt, seed)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-        return failure("base", error)
-    notes.texts.clear()
+        pipeline.unload_lora_weights()
+    except Exception:  # noqa: BLE001 - the model is read again then
+        return False
+    return not layers_with_lora(pipeline)
+
+
+def loaded(pipeline: Any, without: Any, lora: Path, prompt: str, seed: int) -> dict[str, object]:
+    """Returns what of a LoRA found a layer, and how far the latents with it differ from those without."""
     try:
         wanted = wanted_layers(pipeline, lora)
         # Folder and name apart: without a network, Diffusers does not guess which file of a path is meant.
         pipeline.load_lora_weights(lora.parent, weight_name=lora.name, local_files_only=True)
         found = layers_with_lora(pipeline)
         difference = (render(pipeline, prompt, seed) - without).abs()
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         return failure("lora", error)
     unmatched = sorted(wanted - found)
     return {
@@ -166,8 +169,27 @@ def loaded(model: Path, lora: Path, prompt: str, seed: int) -> dict[str, object]
         "max_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
         "mean_latent": float(without.abs().mean()),
-        "notes": notes.texts[:MAX_NOTES],
     }
+
+
+def all_loaded(model: Path, loras: Sequence[Path], prompt: str, seed: int) -> dict[str, object]:
+    """Returns what came of each LoRA, one after the other on the same model."""
+    notes = Notes()
+    for name in ("diffusers", "peft"):
+        logging.getLogger(name).addHandler(notes)
+    pipeline: Any = None
+    answers = []
+    for lora in loras:
+        if pipeline is None or not without_lora(pipeline):
+            try:
+                pipeline = pipeline_of(model)
+                without = render(pipeline, prompt, seed)
+            except Exception as error:  # noqa: BLE001
+                return {**failure("base", error), "loras": []}
+        notes.texts.clear()
+        answer = loaded(pipeline, without, lora, prompt, seed)
+        answers.append({**answer, "notes": notes.texts[:MAX_NOTES]})
+    return {"failed": "", "why": "", "loras": answers}
 
 
 def main() -> None:
@@ -176,7 +198,7 @@ def main() -> None:
     arguments.add_argument(
         "--model", type=Path, required=True, help="a Diffusers folder, or a file of Stable Diffusion"
     )
-    arguments.add_argument("--lora", type=Path, required=True, help="a safetensors file")
+    arguments.add_argument("--lora", type=Path, required=True, nargs="+", help="safetensors files")
     arguments.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--prompt", default="a photo", help="what to render")
     arguments.add_argument("--seed", type=int, default=0, help="of the noise to start from")
@@ -184,7 +206,8 @@ def main() -> None:
 
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
     torchvision_ops.install()
-    answer = loaded(given.model.resolve(), given.lora.resolve(), given.prompt, given.seed)
+    loras = [path.resolve() for path in given.lora]
+    answer = all_loaded(given.model.resolve(), loras, given.prompt, given.seed)
     given.out.write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import random_states
 from batches import Feed, MakeIterator, Replay, datasets_of
+from process_memory import memory_now
 from run_events import Events
 from saving import SavingRules, TrainingState
 from stop_requests import STOPPED_EXIT_CODE, StopRequest
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 BROKEN_EXIT_CODE = 76
 # So that whoever watches for a training that hangs sees that this one does not.
 REPLAY_TOLD_EVERY_S = 10.0
+# A reading costs a fraction of a millisecond and 200 bytes; what a night's training held is a curve of 3,000 points.
+MEMORY_TOLD_EVERY_S = 10.0
 
 
 @dataclass
@@ -81,6 +84,7 @@ class TrainingWatch:
         self._saved_step = -1
         self._saved_at = 0.0
         self._told_at = 0.0
+        self._memory_told_at = -MEMORY_TOLD_EVERY_S
         self._point: Point | None = None
 
     # --- the loaders
@@ -222,6 +226,14 @@ class TrainingWatch:
         if self.resumption is not None:
             self.resumption.check_step(step, is_whole=bool(self.accelerator.sync_gradients))
         self.step = step
+        now = time.monotonic()  # all that most steps cost
+        if now - self._memory_told_at >= MEMORY_TOLD_EVERY_S and self._is_between_updates:
+            self._memory_told_at = now
+            self.tell_memory()
+
+    def tell_memory(self) -> None:
+        """Tells how much memory the training holds, and has held at most."""
+        self.events.write("memory", step=self.step, **memory_now())
 
     # --- what goes wrong
 

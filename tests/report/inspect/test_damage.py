@@ -39,8 +39,16 @@ def problem_of(path: Path) -> Problem:
     return problem
 
 
-def test_the_file_that_is_damaged_below_is_whole(tmp_path: Path) -> None:
-    assert inspect_file(raw_file(tmp_path / "a.safetensors", WHOLE, DATA)).problems == ()
+def test_what_the_formats_own_library_takes_is_whole(tmp_path: Path) -> None:
+    """The file that is damaged below; without metadata; with a key more; with many dimensions."""
+    more = {**WHOLE["a"], "x": 1}
+    for header in (
+        WHOLE,
+        {"__metadata__": None, **WHOLE},
+        {**WHOLE, "a": more},
+        {**WHOLE, "a": entry("F32", [1] * 40 + [2], 0, 8)},
+    ):
+        assert inspect_file(raw_file(tmp_path / "a.safetensors", header, DATA)).problems == ()
 
 
 HEADERS: dict[str, tuple[Any, str]] = {
@@ -60,12 +68,11 @@ HEADERS: dict[str, tuple[Any, str]] = {
     "Infinity": (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,Infinity]}}', "describes a tensor"),
     "true": (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[false,true]}}', "describes a tensor"),
     "three offsets": (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,16]}}', "describes a tensor"),
-    "another key": (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}}', "describes a tensor"),
     "an object inside": (b'{"a":{"dtype":{"x":1},"shape":[2],"data_offsets":[0,8]}}', "describes a tensor"),
     "a number of a thousand digits": (b'{"a":{"dtype":"F32","shape":[' + b"9" * 990, "describes a tensor"),
     "deep nesting": (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "describes a tensor"),
     "deep objects": (b'{"a":' * 50_000, "describes a tensor"),
-    "many dimensions": ({"a": entry("F32", [1] * 40, 0, 4)}, "describes a tensor"),
+    "many dimensions": ({"a": entry("F32", [1] * 80, 0, 4)}, "describes a tensor"),
     "no UTF-8": (b'{"\xff\xfe":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', "no UTF-8"),
     "UTF-16": (json.dumps(WHOLE).encode("utf-16-le"), "is no text"),
     "a NUL": (b'{"a\x00b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', "no JSON"),
@@ -75,7 +82,6 @@ HEADERS: dict[str, tuple[Any, str]] = {
     "a bad escape": (b'{"\\x":1}', "no JSON"),
     "metadata of numbers": ({"__metadata__": {"ss_steps": 5}}, "is no text"),
     "metadata of objects": ({"__metadata__": {"ss_tag_frequency": {"a": 1}}}, "is no text"),
-    "metadata that is null": ({"__metadata__": None}, "no JSON"),
     "metadata that is a list": ({"__metadata__": ["a"]}, "no JSON"),
     "metadata without UTF-8": (b'{"__metadata__":{"a":"\xc3("}}', "no UTF-8"),
     "too many tensors": (
@@ -152,7 +158,7 @@ def test_a_file_of_some_bytes_is_told(tmp_path: Path, size: int) -> None:
     assert problem_of(path).code == "project.weights.header"
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_done_to_a_file_it_is_an_answer(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes of it replaced, left out, doubled or put in, in its header or in its tensors: never an exception."""
@@ -178,7 +184,7 @@ def test_whatever_is_done_to_a_file_it_is_an_answer(tmp_path: Path, data: st.Dat
     assert isinstance(inspection_lines([found, found]), list)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=600))
 def test_any_bytes_are_an_answer(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any.safetensors"
@@ -262,18 +268,13 @@ def test_what_is_no_file_is_not_opened(odd_path: Path) -> None:
     (odd_path / "annexed").symlink_to(Path("..") / ".git" / "annex" / "objects" / "x")
     for name, why in (
         ("pipe", "is a pipe"), ("link", "a link to"), ("annexed", "git annex get"), ("absent", "is not there"),
-        ("", "is a folder"), ("absent/below", "is not there"), ("x" * 300, "cannot be read"),
+        ("", "is a folder without weights"), ("absent/below", "is not there"), ("x" * 300, "cannot be read"),
     ):  # fmt: skip
         problem = problem_of(odd_path / name)
         assert problem.code == "project.weights.unreadable"
         assert why in f"{problem.message} {problem.fix}"
     assert "is a device" in problem_of(Path(os.devnull)).message
     assert "cannot be read" in problem_of(odd_path / "nul\0byte").message
-
-
-def test_a_folder_of_peft_names_the_file_in_it(tmp_path: Path) -> None:
-    weights_file(tmp_path / "adapter_model.safetensors", lora("base_model.model.x"))
-    assert str(tmp_path / "adapter_model.safetensors") in problem_of(tmp_path).fix
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
@@ -286,24 +287,33 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
 # --- what it costs
 
 COSTS = """
-import sys
+import json, sys
 from pathlib import Path
-from loratpl.report.inspect import inspect_file
+from loratpl.report.inspect import inspect_file, inspection_json
 from loratpl.ui.inspect_text import inspection_lines
-found = inspect_file(Path(sys.argv[1]))
-inspection_lines([found])
-status = Path("/proc/self/status").read_text()
-print(len(found.problems), next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+peaks = {}
+for path in map(Path, sys.argv[1:]):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    found = inspect_file(path, with_values=True)
+    inspection_lines([found])
+    json.dumps(inspection_json(found))
+    status = Path("/proc/self/status").read_text()
+    peaks[path.stem] = int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+    del found
+print(json.dumps(peaks))
 """
+EMPTY = b'":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "keys": lambda: b"{" + b",".join(b'"%d":{}' % number for number in range(900_000)) + b"}",
-    "tensors": lambda: json.dumps({str(n): entry("U8", [0], 0, 0) for n in range(160_000)}).encode(),
+    "keys": lambda: b"{" + b",".join(b'"%d":{}' % number for number in range(500_000)) + b"}",
+    "tensors": lambda: b"{" + b",".join(b'"%d%b' % (number, EMPTY) for number in range(100_000)) + b"}",
+    "modules": lambda: b"{" + b",".join(b'"%d.lora_up.weight%b' % (n, EMPTY) for n in range(MAX_TENSORS)) + b"}",
     "brackets": lambda: b"[" * 10_000_000,
-    "a text of quotes": lambda: b'{"__metadata__":{"a":"' + b'\\"' * 4_500_000 + b'"}}',
-    "a text of pictures": lambda: '{{"__metadata__":{{"a":"{}"}}}}'.format("😀" * 2_500_000).encode(),
-    "metadata": lambda: json.dumps({"__metadata__": {f"key {n}": "v" for n in range(500_000)}}).encode()[:9_999_999],
+    "quotes": lambda: b'{"__metadata__":{"a":"' + b'\\"' * 5_500_000 + b'"}}',
+    "pictures": lambda: '{{"__metadata__":{{"a":"{}"}}}}'.format("😀" * 2_500_000).encode(),
+    "one picture": lambda: b'{"__metadata__":{"a":"' + b"x" * 11_000_000 + b'\\ud83d\\ude00"}}',
+    "metadata": lambda: b'{"__metadata__":{' + b",".join(b'"%d":""' % number for number in range(100_000)) + b"}}",
     "tags": lambda: json.dumps(
-        {"__metadata__": {"ss_tag_frequency": json.dumps({"a": {f"tag {n}": n for n in range(300_000)}})}}
+        {"__metadata__": {"ss_tag_frequency": json.dumps({"a": {f"tag {n}": n for n in range(110_000)}})}}
     ).encode(),
     "nested tags": lambda: json.dumps({"__metadata__": {"ss_datasets": "[" * 3_000_000}}).encode(),
     "a long header": lambda: b" " * (MAX_HEADER_BYTES + 1),
@@ -311,14 +321,23 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kind", BOMBS)
-def test_a_bomb_costs_less_than_a_hundred_megabytes(tmp_path: Path, kind: str) -> None:
-    path = raw_file(tmp_path / "bomb.safetensors", BOMBS[kind]())
+def test_a_bomb_costs_less_than_a_hundred_megabytes(tmp_path: Path) -> None:
+    paths = [raw_file(tmp_path / f"{kind}.safetensors", make()) for kind, make in BOMBS.items()]
     done = subprocess.run(
-        [sys.executable, "-c", COSTS, str(path)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", COSTS, *map(str, paths)], capture_output=True, text=True, check=True, timeout=120
     )
-    _, peak_kb = done.stdout.split()
-    assert int(peak_kb) < 100_000
+    peaks = json.loads(done.stdout)
+    assert set(peaks) == set(BOMBS)
+    assert {kind: peak_kb for kind, peak_kb in peaks.items() if peak_kb >= 100_000} == {}
+
+
+@pytest.mark.parametrize("text", ["é" * 1_100_000, "x" * 2_000_000 + "😀"])
+def test_long_texts_beyond_ascii_are_refused(tmp_path: Path, text: str) -> None:
+    for ascii_only in (False, True):
+        header = json.dumps({"__metadata__": {"a": text}}, ensure_ascii=ascii_only).encode()
+        assert "beyond ASCII" in problem_of(raw_file(tmp_path / "a.safetensors", header)).message
+    header = json.dumps({"__metadata__": {"a": json.dumps({"tag": text})}}).encode()  # as the trainer writes tags
+    assert inspect_file(raw_file(tmp_path / "a.safetensors", header)).problems == ()
 
 
 def test_an_absurdly_long_value_is_cut_for_a_person_and_whole_for_a_program(tmp_path: Path) -> None:

@@ -45,9 +45,23 @@ def test_fields_are_told_in_words() -> None:
     assert said.folders == (Folder("10_ohwx cat", 10, 9, is_reg=False), Folder("1_cat", 1, 5, is_reg=True))
     assert said.tags == (("ohwx cat", 9), ("sitting", 5))
     assert said.buckets == (Bucket(512, 768, 90),)
-    assert set(said.unset) == {"ss_lowram", "ss_vae_name"}
+    assert set(said.off) == {"ss_lowram", "ss_vae_name"}
     assert said.unknown == (("strange", "value"),)
     assert said.faults == ()
+
+
+def test_what_does_not_count_or_repeats_another_is_left_out() -> None:
+    said = describe({
+        "ss_loss_type": "l2", "ss_huber_c": "0.1", "ss_caption_dropout_rate": "0.0", "ss_session_id": "5",
+        "ss_sd_scripts_commit_hash": "48d3", "modelspec.implementation_version": "sd-scripts/48d3",
+        "ss_new_sd_model_hash": "IsADirectory",
+    })  # fmt: skip
+    assert {field.key for field in said.fields} == {
+        "ss_loss_type", "modelspec.implementation_version", "ss_new_sd_model_hash",
+    }  # fmt: skip
+    assert set(said.off) == {"ss_huber_c", "ss_caption_dropout_rate"}
+    assert "none, for it is a folder" in {field.text for field in said.fields}
+    assert {field.key for field in describe({"ss_loss_type": "huber", "ss_huber_c": "0.1"}).fields} >= {"ss_huber_c"}
 
 
 def test_datasets_of_a_config_are_told_alike() -> None:

@@ -116,47 +116,52 @@ def test_an_old_file_of_pytorch_is_refused(made_dir: Path) -> None:
 # --- the proof that it loads
 
 
-def loaded(installed_trainer: TrainerStatus, path: Path, model_dir: Path) -> Loaded:
-    return load_onto(path, model_dir, installed_trainer.paths)
-
-
-@pytest.mark.parametrize(("name", "layers"), [("lora-fp16", 264), ("diffusers/pytorch_lora_weights", 64)])
-def test_a_lora_that_fits_loads_with_all_its_layers(
-    installed_trainer: TrainerStatus, made_dir: Path, model_dir: Path, name: str, layers: int
-) -> None:
-    proof = loaded(installed_trainer, made_dir / f"{name}.safetensors", model_dir)
+@pytest.fixture(scope="module")
+def loaded(
+    installed_trainer: TrainerStatus, made_dir: Path, model_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Loaded]:
+    """What came of loading them all, one after the other onto one model: each must find it as it was."""
+    folder = tmp_path_factory.mktemp("others")
+    content = (made_dir / "lora-f32.safetensors").read_bytes()
+    data_begin = 8 + int.from_bytes(content[:8], "little")
+    zeros = folder / "zeros.safetensors"
+    zeros.write_bytes(content[:data_begin] + bytes(len(content) - data_begin))
+    wide = weights_file(folder / "wide.safetensors", lora("lora_unet_mid_block_attentions_0_proj_in", shape=(77, 77)))
+    names = ("lora-fp16", "oft", "lora-bf16", "diffusers/pytorch_lora_weights")
+    paths = [wide, *(made_dir / f"{name}.safetensors" for name in names), zeros]
+    proof = load_onto(paths, model_dir, installed_trainer.paths)
     assert proof.problems == ()
-    assert (proof.layers, proof.wanted, proof.unmatched) == (layers, layers, ())
-    assert proof.max_difference > proof.mean_difference > 0
+    return {one.path.stem: one for one in proof.loras}
 
 
-def test_what_diffusers_cannot_load_is_told(installed_trainer: TrainerStatus, made_dir: Path, model_dir: Path) -> None:
-    oft = loaded(installed_trainer, made_dir / "oft.safetensors", model_dir)
-    assert {problem.code for problem in oft.problems} <= {"project.weights.load", "project.weights.no_effect"}
-    assert any(problem.severity == "error" for problem in oft.problems)
+def test_loras_that_fit_load_with_all_their_layers(loaded: dict[str, Loaded]) -> None:
+    for name, layers in (("lora-fp16", 264), ("lora-bf16", 264), ("pytorch_lora_weights", 64)):
+        one = loaded[name]
+        assert one.problems == ()
+        assert (one.layers, one.wanted, one.unmatched) == (layers, layers, ())
+        assert one.max_difference > one.mean_difference > 0
+    # The same numbers in two precisions do the same, whatever was loaded in between.
+    assert loaded["lora-bf16"].mean_difference == pytest.approx(loaded["lora-fp16"].mean_difference, rel=0.05)
 
 
-def test_a_lora_of_another_model_does_not_load(
-    installed_trainer: TrainerStatus, model_dir: Path, tmp_path: Path
-) -> None:
-    path = weights_file(
-        tmp_path / "other.safetensors", lora("lora_unet_mid_block_attentions_0_proj_in", shape=(77, 77))
-    )
-    (problem,) = loaded(installed_trainer, path, model_dir).problems
+def test_what_diffusers_cannot_load_is_told(loaded: dict[str, Loaded]) -> None:
+    oft = loaded["oft"].problems
+    assert {problem.code for problem in oft} <= {"project.weights.load", "project.weights.no_effect"}
+    assert any(problem.severity == "error" for problem in oft)
+    (problem,) = loaded["wide"].problems
     assert (problem.code, problem.severity) == ("project.weights.load", "error")
     assert "size mismatch" in problem.message
 
 
-def test_a_lora_of_zeros_has_no_effect(installed_trainer: TrainerStatus, made_dir: Path, model_dir: Path) -> None:
-    source = made_dir / "lora-f32.safetensors"
-    content = source.read_bytes()
-    header_end = 8 + int.from_bytes(content[:8], "little")
-    path = made_dir / "zeros.safetensors"
-    path.write_bytes(content[:header_end] + bytes(len(content) - header_end))
-    proof = loaded(installed_trainer, path, model_dir)
-    assert [problem.code for problem in proof.problems] == ["project.weights.no_effect"]
+def test_a_lora_of_zeros_has_no_effect(loaded: dict[str, Loaded]) -> None:
+    assert [problem.code for problem in loaded["zeros"].problems] == ["project.weights.no_effect"]
 
 
-def test_a_base_model_that_is_none_is_told(installed_trainer: TrainerStatus, made_dir: Path, tmp_path: Path) -> None:
-    (problem,) = loaded(installed_trainer, made_dir / "lora-f32.safetensors", tmp_path).problems
-    assert (problem.code, problem.where) == ("project.weights.base", str(tmp_path))
+def test_a_base_model_that_diffusers_cannot_load_is_told(
+    installed_trainer: TrainerStatus, made_dir: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "model.safetensors"
+    base.write_bytes(b"nothing that could be loaded")
+    (problem,) = load_onto([made_dir / "lora-f32.safetensors"], base, installed_trainer.paths).problems
+    assert (problem.code, problem.where) == ("project.weights.base", str(base))
+    assert "SafetensorError" in problem.message

@@ -72,6 +72,24 @@ def test_loha_and_lokr_are_multiplied_out(tmp_path: Path) -> None:
     assert norm_of(tmp_path, tensors) == pytest.approx(expected, rel=1e-5)
 
 
+def test_numbers_beyond_what_trainers_make_have_no_norm(tmp_path: Path) -> None:
+    rank = np.zeros((1025, 2), np.float16)
+    for tensors in (
+        {f"{NAME}.lora_down.weight": rank, f"{NAME}.lora_up.weight": rank.T},
+        {f"{NAME}.lora_down.weight": random(4, 2), f"{NAME}.lora_up.weight": random(2, 3)},
+        {f"{NAME}.lokr_w1": random(2, 2), f"{NAME}.lokr_w2_a": random(4, 2), f"{NAME}.lokr_w2_b": random(3, 4)},
+    ):
+        assert values_of(inspected(tmp_path, tensors)).norms == ()
+
+
+def test_a_matrix_is_read_in_pieces(tmp_path: Path) -> None:
+    """Larger than a piece either way, so that rows and columns are put together again."""
+    down, up = random(3, 300_001), random(300_001, 3)
+    expected = math.sqrt(float(np.sum((up.T.astype(float) @ up) * (down.astype(float) @ down.T))))
+    tensors = {f"{NAME}.lora_down.weight": down, f"{NAME}.lora_up.weight": up}
+    assert norm_of(tmp_path, tensors) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_full_difference_has_its_own_norm(tmp_path: Path) -> None:
     diff = random(5, 4)
     assert norm_of(tmp_path, {f"{NAME}.diff": diff}) == pytest.approx(float(np.linalg.norm(diff)), rel=1e-5)

@@ -125,6 +125,15 @@ def test_a_resumed_training_is_one_curve(project: ProjectPaths) -> None:
     assert (list(curve.steps), list(curve.losses)) == ([1, 2, 3, 4], [0.6, 0.5, 0.4, 0.3])
 
 
+def test_what_is_told_within_an_accumulation_before_the_first_step_is_none(project: ProjectPaths) -> None:
+    a_run(project, "20260102-030405-a", events=step_events([9.0, 0.5, 0.4], first=0))
+    a_run(
+        project, "20260103-030405-b", events=step_events([9.0, 0.3], first=2), parent="20260102-030405-a", start_step=2
+    )  # fmt: skip
+    curve = curve_of(project, find_run(project, "b"))
+    assert (list(curve.steps), list(curve.losses)) == ([1, 2, 3], [0.5, 0.4, 0.3])
+
+
 def test_a_parent_that_is_gone_leaves_out_its_steps(project: ProjectPaths) -> None:
     a_run(project, "20260103-030405-b", events=step_events([0.4], first=3), parent="20260102-030405-a", start_step=2)
     assert list(curve_of(project, find_run(project, "b")).steps) == [3]
