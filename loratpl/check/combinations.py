@@ -14,6 +14,7 @@ from loratpl.check.rule import (
     number,
     samples_pictures,
 )
+from loratpl.config.modelspec import DROPPED_BY_THEM, FAMILIES_WITH_FEW_FIELDS
 from loratpl.config.settings import Settings
 from loratpl.errors import Problem
 
@@ -263,6 +264,18 @@ RULES = (
             "min_snr_gamma", "debiased_estimation_loss", "noise_offset", "multires_noise_iterations",
             "v_parameterization", "zero_terminal_snr",
         )
+    ),
+    *(
+        Rule(
+            _IGNORED,
+            name,
+            is_on(name),
+            f"{name} is set, and the trainer does not write it into the files of {{family}}.",
+            "Say it in `metadata_description` or `metadata_tags`, which it does write.",
+            "warning",
+            FAMILIES_WITH_FEW_FIELDS,
+        )
+        for name in DROPPED_BY_THEM
     ),
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ from loratpl.config.families import DEFAULT_FAMILY
 from loratpl.config.gui.decisions import is_prompts_text
 from loratpl.config.gui.draft import Mapped
 from loratpl.config.gui.translation import Translation, translate
+from loratpl.config.modelspec import CAN_BE_KEPT_OUT
 from loratpl.config.paths import MODEL_OPTIONS, PATH_OPTIONS, exists
 from loratpl.config.reading import RawConfig
 from loratpl.config.secrets import HIDDEN, SECRET_OPTIONS, is_secret, without_secrets
@@ -165,6 +166,8 @@ class _Writer:
             keep = not entry.is_unset and (name != "family" or self._settings is None)
             return {name: entry.value} if keep else {}
         if name in CAN_BE_OFF and (name in self._translation.no_default or entry.value is False):
+            return {name: False}
+        if name in CAN_BE_KEPT_OUT and entry.value is False:
             return {name: False}
         return {} if entry.is_unset else self._set(name, entry)
 

@@ -17,6 +17,7 @@ from typing import Any
 from loratpl.config.defaults import defaults_of
 from loratpl.config.families import DEFAULT_FAMILY, FAMILIES
 from loratpl.config.gui.draft import Mapped
+from loratpl.config.modelspec import FILLED_IN, is_filled_in
 from loratpl.config.options import ValueRefusedError, convert, number_of
 from loratpl.errors import ConfigError, Problem
 from loratpl.trainer.manifest import Manifest, load_manifest
@@ -64,7 +65,7 @@ _OPTIMISERS = {
     "dadaptation.dadapt_sgd.DAdaptSGD": "DAdaptSGD",
     "schedulefree.adamw_schedulefree.AdamWScheduleFree": "AdamWScheduleFree",
 }
-_DESCRIPTIONS = ("author", "description", "license", "tags")
+_DESCRIPTIONS = ("author", "description", "license")
 _PRECISIONS = {"F16": "fp16", "BF16": "bf16", "F32": "float"}
 
 
@@ -179,9 +180,20 @@ class _Reader:
 
     def _described(self) -> Iterator[tuple[str, str, Any]]:
         for word in _DESCRIPTIONS:
-            yield f"modelspec.{word}", f"metadata_{word}", self._weights.metadata.get(f"modelspec.{word}")
+            yield _field(f"metadata_{word}"), f"metadata_{word}", self._said(f"metadata_{word}")
+        title = self._said("metadata_title")
+        if title != _read(self._metadata.get("output_name")):  # what it is without a title
+            yield _field("metadata_title"), "metadata_title", title
+        said = {name: text for name in FILLED_IN if (text := self._said(name)) is not None}
+        family, module = self._family() or DEFAULT_FAMILY, self._metadata.get("network_module", "")
+        for name, text in said.items():
+            if not is_filled_in(name, said, self._folders(), family, module):  # else render makes it again
+                yield _field(name), name, text
         if self._metadata.get("base_model_version", "").endswith("_v"):
             yield "base_model_version", "v_parameterization", True
+
+    def _said(self, option: str) -> str | None:
+        return self._weights.metadata.get(_field(option))
 
     def _lists(self) -> Iterator[tuple[str, str, Any]]:
         arguments = _json(self._metadata.get("network_args"))
@@ -228,6 +240,11 @@ class _Reader:
     def _folders(self) -> tuple[str, ...]:
         found = (_json(self._metadata.get(key)) for key in ("dataset_dirs", "reg_dataset_dirs"))
         return tuple(name for folders in found if isinstance(folders, dict) for name in folders)
+
+
+def _field(option: str) -> str:
+    """Returns the field of the header that an option is written into."""
+    return f"modelspec.{option.removeprefix('metadata_')}"
 
 
 def _read(text: str | None) -> Any:

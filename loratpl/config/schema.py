@@ -17,6 +17,7 @@ from loratpl.config.defaults import defaults_of
 from loratpl.config.families import FAMILIES
 from loratpl.config.gui.keys import GUI_KEYS, gui_only_keys
 from loratpl.config.gui.translation import LOST_PREFIXES
+from loratpl.config.modelspec import CAN_BE_KEPT_OUT
 from loratpl.config.options import TYPE_NAMES
 from loratpl.config.parts import DATASET_OPTIONS, SUBSET_OPTIONS
 from loratpl.config.presets import PRESET_KEY, preset_names
@@ -150,7 +151,7 @@ def _option(name: str, variants: Mapping[str, Option], families: Iterable[str]) 
     forms = []
     for option in variants.values():
         forms += [form for form in value_forms(option) if form not in forms]
-    if name in CAN_BE_OFF:
+    if name in CAN_BE_OFF | CAN_BE_KEPT_OUT:
         forms.append({"const": False})
     of_ours = {family: default for family in variants if (default := our_default(name, family)) is not None}
     schema = _property(" ".join(_sentences(variants, tuple(families), of_ours)), forms)

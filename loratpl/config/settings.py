@@ -20,13 +20,14 @@ from loratpl.config.gui.keys import GUI_KEYS
 from loratpl.config.gui.translation import translate
 from loratpl.config.machine import Machine, this_machine
 from loratpl.config.models import model_problems
+from loratpl.config.modelspec import AUTHOR, AUTHOR_VARIABLE, CAN_BE_KEPT_OUT
 from loratpl.config.options import ValueRefusedError, convert, explain_unknown
 from loratpl.config.parts import Part, concept_parts, dataset_parts
 from loratpl.config.paths import beside_config, resolved
 from loratpl.config.presets import PRESET_KEY, choose_preset, preset_options
 from loratpl.config.reading import RawConfig
 from loratpl.config.secrets import SECRET_OPTIONS, is_secret, secrets_in
-from loratpl.config.setting import COMMAND_LINE, DEFAULT, Setting, is_on
+from loratpl.config.setting import COMMAND_LINE, DEFAULT, ENVIRONMENT, Setting, is_on
 from loratpl.errors import Problem, UsageError
 from loratpl.trainer.manifest import Manifest, load_manifest
 
@@ -125,6 +126,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         parsed = json.loads(value)
     except ValueError:
         return key, value
+    if parsed is False and key in CAN_BE_OFF | CAN_BE_KEPT_OUT:
+        return key, parsed
     # A shell takes the quotes of `resolution="512"` away: for an option that takes a text it stays one.
     return key, value if _takes_text(key) and not isinstance(parsed, (str, type(None), list)) else parsed
 
@@ -164,7 +167,7 @@ def resolve(
     family = chosen.found.family
     problems = [*translation.problems, *chosen.problems]
     names = (*OWN_KEYS, *GUI_KEYS) if translation.is_gui else OWN_KEYS
-    off = {key for key in CAN_BE_OFF if key in entries and entries[key].value is False}
+    off = {key for key in CAN_BE_OFF | CAN_BE_KEPT_OUT if key in entries and entries[key].value is False}
     written = {key: entry for key, entry in entries.items() if key not in OWN_KEYS and key not in off}
     options = _judged_all(written, family, manifest, names, problems)
     problems.extend(family_problems(family, options))
@@ -178,6 +181,8 @@ def resolve(
             options[name] = Setting(value, DEFAULT, f"{name} (default)", note=note)
         elif name == "reg_data_dir":  # the one folder that a project may do without
             options[name] = Setting(None, DEFAULT, entries[name].where)
+    options |= {key: entries[key] for key in off & CAN_BE_KEPT_OUT}  # unset they would be filled in
+    options |= _from_environment(options)
     block = _block(entries.get(BLOCK_KEY), raw, problems)
     parts = (block, entries.get(BLOCK_KEY), raw, manifest.options_of[family.script], problems)
     secrets = secrets_in(options, block.env, entries.get(BLOCK_KEY))
@@ -269,6 +274,14 @@ def _missing_defaults(
         yield "output_name", project_name
     if "mixed_precision" not in options:
         yield "mixed_precision", machine.mixed_precision
+
+
+def _from_environment(options: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Returns what the user has said once for all projects, where the config does not say it."""
+    author = os.environ.get(AUTHOR_VARIABLE, "").strip()
+    if not author or AUTHOR in options or is_on(options, "no_metadata"):
+        return {}
+    return {AUTHOR: Setting(author, f"{ENVIRONMENT} {AUTHOR_VARIABLE}", AUTHOR_VARIABLE)}
 
 
 def _block(entry: Setting | None, raw: RawConfig, problems: list[Problem]) -> Block:

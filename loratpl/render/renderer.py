@@ -1,4 +1,4 @@
-"""Renders a plan: pure arithmetic and text, but for `write`."""
+"""Renders a plan: arithmetic and text, but for `write` and the captions that tell the trigger words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shlex
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from loratpl.errors import ConfigError, Problem
 from loratpl.plan.datasets import Subset
 from loratpl.plan.planner import PlannedDataset, TrainingPlan
 from loratpl.project import RunPaths
+from loratpl.render.metadata import metadata_of
 from loratpl.render.toml_text import NotReadableError, to_toml
 from loratpl.resources import INSIDE_DIR
 from loratpl.trainer.paths import TrainerPaths
@@ -51,6 +52,7 @@ class RenderedRun:
         argv: The command, its first word the trainer's interpreter.
         env: What is added to the environment.
         cwd: The trainer's folder: its scripts import each other from there.
+        filled_in: Those of the options that the config leaves unset, and that tell of the LoRA in its file.
     """
 
     family: str
@@ -60,6 +62,7 @@ class RenderedRun:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    filled_in: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the run as other programs read it (design: the `render` contract)."""
@@ -90,7 +93,8 @@ def render(
         paths: Where the run's files will lie.
         go_on_from: The training state that it begins with, where it is resumed.
     """
-    options = _options(settings, plan, paths)
+    filled_in = metadata_of(settings, plan.dataset)
+    options = {**_options(settings, plan), **filled_in, "logging_dir": str(paths.tensorboard_dir)}
     script = trainer.source_dir / settings.family.script
     entry = _entry(settings, paths, go_on_from)
     files = ["--config_file", str(paths.train_toml_path), "--dataset_config", str(paths.dataset_toml_path)]
@@ -103,6 +107,7 @@ def render(
         argv=(*launcher, *entry, str(script), *files),
         env=_env(settings, plan),
         cwd=trainer.source_dir,
+        filled_in=filled_in,
     )
 
 
@@ -120,14 +125,13 @@ def _entry(settings: Settings, paths: RunPaths, go_on_from: Path | None) -> list
     return words
 
 
-def _options(settings: Settings, plan: TrainingPlan, paths: RunPaths) -> dict[str, Any]:
-    options = {
+def _options(settings: Settings, plan: TrainingPlan) -> dict[str, Any]:
+    return {
         name: _in_steps(setting.value, plan) if name in _SHARES else setting.value
         for name, setting in settings.options.items()
         # A flag that is off is the trainer's default; written as `false` it would only be noise.
         if setting.value is not False and name not in _ONLY_IN_DATASET
     }
-    return {**options, "logging_dir": str(paths.tensorboard_dir)}
 
 
 def _in_steps(value: float, plan: TrainingPlan) -> int:

@@ -10,6 +10,7 @@ import pytest
 from loratpl.check import caching, combinations, network, optimizer, scheduler, siblings
 from loratpl.check.rule import FLOW_FAMILIES, Rule
 from loratpl.config.families import FAMILIES
+from loratpl.config.modelspec import DROPPED_BY_THEM, FAMILIES_WITH_FEW_FIELDS, FILLED_IN
 from tests.check.given_rules import settings_for
 
 _TABLES = (caching, combinations, network, optimizer, scheduler, siblings)
@@ -83,6 +84,11 @@ CASES: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = [
             "min_snr_gamma": 5, "debiased_estimation_loss": True, "noise_offset": 0.05,
             "multires_noise_iterations": 6, "v_parameterization": True, "zero_terminal_snr": True,
         }.items()
+    ),
+    *(
+        (family, "config.ignored", name, {name: "a"}, {"metadata_tags": "a", name: False if name in FILLED_IN else ""})
+        for family in sorted(FAMILIES_WITH_FEW_FIELDS)
+        for name in DROPPED_BY_THEM
     ),
     *(
         (family, "config.caching", name, {**_ALONE, name: value}, {**_TEXT, name: value})

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from loratpl.config.gui.rows_families import BOXES
 from loratpl.config.gui.translation import translate
 from loratpl.config.importing import Imported, import_config
+from loratpl.config.modelspec import CAN_BE_KEPT_OUT
 from loratpl.config.reading import RawConfig, read_config
 from loratpl.config.secrets import SECRET_OPTIONS
 from loratpl.config.settings import Settings, resolve
@@ -51,12 +52,14 @@ def meant(options: Settings) -> dict[str, Any]:
         {**SECOND_GENERATION, "num_processes": 2, "gpu_ids": "0,1", "additional_parameters": "--max_grad_norm=0"},
         {"network_dim": 8, "learning_rate": "1e-4", "caption_extension": "txt", "kohyatpl": {"launch": {"threads": 2}}},
         {"family": "sdxl", "reg_data_dir": False},
+        {"metadata_tags": False, "metadata_author": False, "metadata_title": "Cats"},
     ],
 )
 def test_the_new_config_means_what_the_old_one_meant(tmp_path: Path, values: dict[str, Any]) -> None:
     old = resolve(read_config(write_config(tmp_path, values, "old.json")), project_name="cats")[0]
     new = reread(tmp_path, imported(tmp_path, values))
     assert meant(new) == meant(old)
+    assert [name for name in CAN_BE_KEPT_OUT if new[name] is not old[name]] == []
     assert (new.family, new.block) == (old.family, old.block)
 
 

@@ -157,6 +157,35 @@ def test_descriptions_and_v_prediction_are_read() -> None:
     assert (values["family"], values["v_parameterization"], values["metadata_author"]) == ("sd2", True, "me")
 
 
+FILLED = {
+    "modelspec.title": "cats",
+    "modelspec.trigger_phrase": "ohwx cat",
+    "modelspec.tags": "sd15, lora, text-to-image, ohwx cat",
+    "modelspec.usage_hint": 'Prompt with "ohwx cat"; a strength of 0.7 to 1 is usual.',
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, {}),
+        # Of a LoRA without a phrase, as some scripts write it.
+        ({"modelspec.trigger_phrase": None, "modelspec.usage_hint": None}, {}),
+        ({"modelspec.trigger_phrase": "ohwx", "modelspec.tags": "sd15, lora, text-to-image, ohwx"}, {"usage_hint"}),
+        ({"modelspec.trigger_phrase": "zxc"}, {"trigger_phrase", "usage_hint"}),
+        ({"modelspec.tags": "mine"}, {"tags"}),
+        ({"modelspec.title": "Cats!", "modelspec.license": "MIT"}, {"title", "license"}),
+    ],
+)
+def test_what_somebody_wrote_into_a_lora_is_read_and_what_render_makes_again_is_not(
+    said: dict[str, str | None], expected: set[str]
+) -> None:
+    texts = {name: text for name, text in {**FILLED, **said}.items() if text is not None}
+    values = settings_of_lora(lora({**header_of(OPTIONS), **texts})).values
+    found = {name.removeprefix("metadata_"): value for name, value in values.items() if name.startswith("metadata_")}
+    assert found == {name: texts[f"modelspec.{name}"] for name in expected}
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loratpl.config.block import Block
 from loratpl.config.families import FAMILIES
 from loratpl.config.gui.keys import GUI_KEYS
+from loratpl.config.modelspec import CAN_BE_KEPT_OUT
 from loratpl.config.reading.raw import RawConfig
 from loratpl.config.schema import config_schema, our_default, schema_text, write_schema
 from loratpl.config.settings import CAN_BE_OFF, OWN_KEYS, RESERVED, resolve
@@ -94,7 +95,7 @@ def test_what_cannot_be_set_can_only_be_left_out(name: str) -> None:
     assert not VALIDATOR.is_valid({name: "x"})
 
 
-@pytest.mark.parametrize("name", sorted(CAN_BE_OFF))
+@pytest.mark.parametrize("name", sorted(CAN_BE_OFF | CAN_BE_KEPT_OUT))
 def test_what_can_be_off_is_valid(tmp_path: Path, name: str) -> None:
     assert problems_of(tmp_path, {name: False}) == []
     assert VALIDATOR.is_valid({name: False})

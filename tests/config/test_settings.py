@@ -379,6 +379,10 @@ def test_an_environment_variable_that_no_system_takes_is_refused(tmp_path: Path,
         ("output_name=a=b", ("output_name", "a=b")),
         ('network_args=["a=1"]', ("network_args", ["a=1"])),
         ("vae=", ("vae", "")),
+        # `false` leaves these unset; of any other option that takes a text it is the text.
+        ("metadata_tags=false", ("metadata_tags", False)),
+        ("save_precision=false", ("save_precision", False)),
+        ("metadata_title=false", ("metadata_title", "false")),
     ],
 )
 def test_an_assignment_is_taken_apart(text: str, expected: tuple[str, Any]) -> None:

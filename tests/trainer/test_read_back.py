@@ -112,6 +112,8 @@ def assert_as_meant(settings: Settings, made: Any, read: Mapping[str, Any]) -> N
             continue
         meant = made.options.get(name) if name in RENDERED else setting.value
         assert (options[name], type(options[name])) == (meant, type(meant)), name
+    assert {name: options[name] for name in made.filled_in} == made.filled_in
+    assert not made.filled_in.keys() & settings.options.keys()
     (dataset,) = made.dataset["datasets"]
     assert_holds(read["dataset"], dataset, settings)
     for subset, meant in zip(read["subsets"], dataset["subsets"], strict=True):

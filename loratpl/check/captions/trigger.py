@@ -27,7 +27,7 @@ def trigger_problems(project: ProjectPaths, captions: Sequence[ConceptCaptions])
         written = [caption for caption in item.written if caption.text]
         if holds is None or not written:
             continue
-        lacking = [c.picture.name for c in written if not holds.search(_plain(item.settings.trained(c.text)))]
+        lacking = [c.picture.name for c in written if not holds.search(as_read(item.settings.trained(c.text)))]
         if lacking:
             yield _problem(project, item, words[0], lacking, len(written))
 
@@ -56,7 +56,7 @@ def trigger_pattern(word: str) -> re.Pattern[str] | None:
     >>> [bool(trigger_pattern("cat").search(text)) for text in ("a cat, smiling", "a cathedral")]
     [True, False]
     """
-    core = _plain(word).strip(" ,.;:!?()[]{}'\"")
+    core = as_read(word).strip(" ,.;:!?()[]{}'\"")
     if not any(character.isalnum() for character in core):
         return None
     if not core.isascii():
@@ -64,5 +64,10 @@ def trigger_pattern(word: str) -> re.Pattern[str] | None:
     return re.compile(rf"(?<![a-z0-9]){re.escape(core)}(?![a-z0-9])")
 
 
-def _plain(text: str) -> str:
+def as_read(text: str) -> str:
+    r"""Returns a text as `trigger_pattern` looks at it.
+
+    >>> as_read(r"Ohwx_Cat \(pet\)")
+    'ohwx cat (pet)'
+    """
     return text.casefold().replace("_", " ").replace("\\", "")

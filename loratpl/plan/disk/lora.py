@@ -25,8 +25,8 @@ from loratpl.trainer.pin import load_pin
 # What the trainer takes where `network_dim` is not given.
 _DEFAULT_DIM = 4
 _DTYPES = {"fp16": "F16", "bf16": "BF16", "float": "F32"}
-# Measured over all families, with captions of a few words.
-_METADATA_BYTES, _METADATA_BYTES_WITHOUT = 5_000, 1_200
+# Measured over all families, with captions of a few words and the trigger words of two concepts.
+_METADATA_BYTES, _METADATA_BYTES_WITHOUT = 5_300, 1_200
 # What the archive of torch.save keeps for each tensor: two headers, a name twice, and filling up to 64 bytes.
 _ARCHIVE_BYTES_PER_TENSOR = 420
 _TEXT_PARTS = frozenset({"te", "te1", "te2", "te3"})

@@ -13,6 +13,7 @@ def show(project: Project = Path(), config: Config = None, set_: Set = None) -> 
     from loratpl.config.secrets import HIDDEN
     from loratpl.errors import exit_code_of
     from loratpl.project import open_project
+    from loratpl.render.metadata import options_to_fill_in
     from loratpl.render.prepare import load_settings
     from loratpl.trainer.manifest import load_manifest
     from loratpl.ui.settings_text import settings_lines, trainer_default
@@ -35,6 +36,7 @@ def show(project: Project = Path(), config: Config = None, set_: Set = None) -> 
         "preset": settings.preset or None,
         "script": settings.family.script,
         "options": options,
+        "filled_in_by_render": list(options_to_fill_in(settings)),
         "kohyatpl": settings.block.model_dump(),
         "secrets": {variable: {"source": s.source, "where": s.where} for variable, s in settings.secrets.items()},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,14 @@ def render(
             summary,
             f"Written to {paths.run_dir}:",
             *(f"  {path.name}" for path in (paths.train_toml_path, paths.dataset_toml_path, paths.command_path)),
+            *_said_of_itself(rendered.filled_in),
         ),
         (*prepared.warnings, *warnings),
     )
+
+
+def _said_of_itself(filled_in: Mapping[str, str]) -> Iterator[str]:
+    if filled_in:
+        yield "The LoRA will say of itself:"
+    for name, text in filled_in.items():
+        yield f"  {name.removeprefix('metadata_').replace('_', ' ')}: {text}"

@@ -1,0 +1,1 @@
+"""The model card of a run: what whoever is given the LoRA must know, as Markdown."""
