@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import toml
 
+from tests.report.inspect.made_files import family_lora, weights_file
 from tests.stand_in import StandIn, make_trainable_project
 
 # Says on stderr which modules a command line has imported, once it has ended.
@@ -23,7 +24,7 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 SLOW = {
     "pydantic", "rich", "git", "PIL", "toml", "imagesize", "filelock", "platformdirs", "yaml", "tomllib", "tomli",
-    "jinja2",
+    "jinja2", "plotly",
 }  # fmt: skip
 # The trainer's; stand-ins of them can be imported here, so that an attempt cannot fail unseen.
 FOREIGN = {"torch", "torchvision", "numpy", "accelerate", "transformers", "diffusers", "safetensors"}
@@ -69,6 +70,8 @@ def imported_by(*words: str, cwd: Path, code: int = 0) -> set[str]:
         (("render", "project"), 0, {"pydantic", "imagesize", "toml"}),
         (("run", "project"), 0, {"pydantic", "imagesize", "toml", "filelock", "PIL"}),
         (("runs", "--project", "project"), 0, {"pydantic", "imagesize"}),
+        (("report", "--help"), 0, set()),
+        (("inspect", "lora.safetensors"), 0, set()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -76,6 +79,7 @@ def test_a_command_imports_only_what_it_needs(
     tmp_path: Path, stand_in: StandIn, words: tuple[str, ...], code: int, allowed: set[str]
 ) -> None:
     make_trainable_project(tmp_path / "project")
+    weights_file(tmp_path / "lora.safetensors", family_lora("sd15"), {"ss_network_module": "networks.lora"})
     imported = imported_by(*words, cwd=tmp_path, code=code)
     assert imported & SLOW <= allowed
     assert imported & FOREIGN == set()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from loratpl.errors import Problem
 from loratpl.trainer.environment import run_inside
@@ -40,19 +41,49 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
 
 
-def load_onto(path: Path, base: Path, trainer: TrainerPaths) -> Loaded:
-    """Returns what came of loading the LoRA at `path` onto a base model and rendering with it.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of loading LoRAs onto one base model.
+
+    Attributes:
+        loras: Each of them; none where the base model itself cannot be loaded.
+        problems: Why it cannot.
+    """
+
+    loras: tuple[Loaded, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def load_onto(paths: Sequence[Path], base: Path, trainer: TrainerPaths) -> Proof:
+    """Returns what came of loading LoRAs onto a base model and rendering with each.
 
     Raises:
         TrainerError: The trainer's environment cannot be asked.
     """
-    if not base.exists():
+    if why := _no_base(base):
         fix = "Name a folder in the layout of Diffusers, or a file of Stable Diffusion 1, 2 or XL."
-        missing = Problem("project.weights.base", f"There is no base model at {base}.", str(base), fix)
-        return Loaded(path, problems=(missing,))
-    answer = run_inside(trainer, "load.py", "--model", base.resolve(), "--lora", path.resolve())
+        return Proof(problems=(Problem("project.weights.base", why, str(base), fix),))
+    loras = [path.resolve() for path in paths]
+    answer = run_inside(trainer, "load.py", "--model", base.resolve(), "--lora", *loras)
     if answer["failed"]:
-        return Loaded(path, problems=(_failure(path, base, answer["failed"], answer["why"]),))
+        fix = "A single file needs that model's configs in the hub's cache; a folder must be whole."
+        message = f"Diffusers cannot load the base model {base}: {answer['why']}"
+        return Proof(problems=(Problem("project.weights.base", message, str(base), fix),))
+    return Proof(tuple(_loaded(path, base, one) for path, one in zip(paths, answer["loras"], strict=True)))
+
+
+def _no_base(base: Path) -> str | None:
+    """Returns why a base model need not be tried, before minutes go into it."""
+    if not base.exists():
+        return f"There is no base model at {base}."
+    if base.is_dir() and not (base / "model_index.json").is_file():
+        return f"{base} is no pipeline of Diffusers: it has no model_index.json."
+    return None
+
+
+def _loaded(path: Path, base: Path, answer: Mapping[str, Any]) -> Loaded:
+    if answer["failed"]:
+        return Loaded(path, notes=tuple(answer["notes"]), problems=(_failure(path, base, answer["why"]),))
     loaded = Loaded(
         path,
         layers=answer["layers"],
@@ -66,14 +97,7 @@ def load_onto(path: Path, base: Path, trainer: TrainerPaths) -> Loaded:
     return replace(loaded, problems=tuple(_problems(loaded, base, answer["unmatched_count"])))
 
 
-def _failure(path: Path, base: Path, stage: str, why: str) -> Problem:
-    if stage == "base":
-        return Problem(
-            "project.weights.base",
-            f"Diffusers cannot load the base model {base}: {why}",
-            str(base),
-            "Name a folder in the layout of Diffusers; a single file needs that model's configs in the hub's cache.",
-        )
+def _failure(path: Path, base: Path, why: str) -> Problem:
     return Problem(
         "project.weights.load",
         f"Diffusers cannot load {path} onto {base}: {why}",

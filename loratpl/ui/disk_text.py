@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from loratpl.plan.disk.need import DiskNeed
+if TYPE_CHECKING:
+    from loratpl.plan.disk.need import DiskNeed
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -72,7 +72,7 @@ def _summary(found: Inspection) -> Iterator[tuple[str, str]]:
         yield from _subject(found)
         yield "made", _made(found)
         yield "trained", _trained(found)
-        yield "not trained", "; ".join(found.untrained) or _nothing_left(found)
+        yield "not trained", _untrained(found.untrained) or _nothing_left(found)
     yield "file", _file(found)
     yield "tensors", _tensors(found)
     if found.embeddings:
@@ -113,7 +113,7 @@ def _subject(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "trigger", shortened(shown(phrase[:1000]), 4 * _MAX_SAID)
     folders = found.description.folders if found.description else ()
     names = list(dict.fromkeys(_REPEATS.sub("", folder.name, 1) for folder in folders if not folder.is_reg))
-    if names:
+    if names and phrase != ", ".join(names):
         more = f" and {number(len(names) - _MAX_NAMED)} more" if len(names) > _MAX_NAMED else ""
         yield "concepts", ", ".join(shortened(shown(name[:1000]), _MAX_SAID) for name in names[:_MAX_NAMED]) + more
 
@@ -144,6 +144,19 @@ def _trained(found: Inspection) -> str:
             count = f"{number(part.modules)} of {number(part.layers)}" if part.layers else number(part.modules)
             texts.append(f"{count} layers of the {part_in_words(part.part, family)}")
     return ", ".join(texts)
+
+
+def _untrained(texts: Sequence[str]) -> str:
+    """Returns what is left alone, part by part.
+
+    >>> _untrained(["the text encoder (72 layers)", "all shortcuts (14) of the U-Net", "down 0-2 of the U-Net"])
+    'the text encoder (72 layers); of the U-Net all shortcuts (14), down 0-2'
+    """
+    by_part: dict[str, list[str]] = {}
+    for text in texts:
+        what, _, part = text.rpartition(" of the ")
+        by_part.setdefault(part, []).extend([what] if what else [])
+    return "; ".join(f"of the {part} {', '.join(whats)}" if whats else part for part, whats in by_part.items())
 
 
 def _nothing_left(found: Inspection) -> str:
@@ -193,10 +206,11 @@ def _list(values: Sequence[float]) -> str:
 
 
 def _values(found: Inspection, values: Values, terminal: Terminal) -> Iterator[str]:
-    modules = len(found.modules)
-    yield from labelled("values", f"{counted(len(values.non_finite), 'tensor')} with NaN or infinities", terminal.width)
+    modules, broken, dead = len(found.modules), len(values.non_finite), len(values.dead)
+    text = f"{counted(broken, 'tensor')} with NaN or infinities" if broken else "no NaN, no infinities"
+    yield from labelled("values", text, terminal.width)
     if modules:
-        text = f"{number(len(values.dead))} of {counted(modules, 'module')} change nothing"
+        text = f"{number(dead)} of {counted(modules, 'module')} change nothing" if dead else "no module changes nothing"
         yield from labelled("dead", text, terminal.width)
     if values.unjudged:
         text = f"{counted(values.unjudged, 'tensor')} of types that have neither"

@@ -73,4 +73,4 @@ def _pictures(said: Description) -> Iterator[_Row]:
         others = len(said.tags) - MAX_TAGS
         yield "tags", ", ".join(texts) + (f"; and {number(others)} others" if others > 0 else "")
     for key in said.faults:
-        yield key, "is not what the trainer writes there, and cannot be told in words"
+        yield key, "cannot be told in words: it is not what the trainer writes there, or too long"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from loratpl.ui.columns import shortened, table
 from loratpl.ui.disk_text import in_bytes
 from loratpl.ui.inspect_file_text import details, range_of, summary
-from loratpl.ui.labelled import INDENT
+from loratpl.ui.labelled import labelled
 from loratpl.ui.plan_text import Terminal, this_terminal
 from loratpl.ui.plan_words import number, shown
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loratpl.report.inspect.inspection import Inspection
     from loratpl.report.loading import Loaded
 
-_MORE = "Name a single file to see its blocks and how it was made; `--json` has all of every file."
+_MORE = "Name a single file to see its blocks and how it was made."
 
 
 def inspection_lines(found: Sequence[Inspection], terminal: Terminal | None = None) -> list[str]:
@@ -42,13 +42,17 @@ def inspection_lines(found: Sequence[Inspection], terminal: Terminal | None = No
 def loaded_lines(loaded: Loaded, base: str, terminal: Terminal | None = None) -> list[str]:
     """Returns the lines of `inspect --load` for one LoRA that Diffusers has loaded."""
     where = terminal or this_terminal()
-    change = f"{loaded.mean_difference:.3g} in the mean and {loaded.max_difference:.3g} at most"
-    lines = [
-        f"{shown(loaded.path.name)} loaded onto {shown(base)} in Diffusers:",
-        f"{INDENT}{number(loaded.layers)} layers have it, of {number(loaded.wanted)} that it is for",
-        f"{INDENT}a render of two steps changes by {change}; its latents are {loaded.mean_latent:.3g} in the mean",
-        *(f"{INDENT}Diffusers says: {shown(note)}" for note in loaded.notes),
+    change = (
+        f"of a render of two steps: {loaded.mean_difference:.3g} in the mean, {loaded.max_difference:.3g} at most, "
+        f"of latents that are {loaded.mean_latent:.3g} in the mean"
+    )
+    rows = [
+        ("layers", f"{number(loaded.layers)} have it, of {number(loaded.wanted)} that it is for"),
+        ("change", change),
+        *(("Diffusers", note) for note in loaded.notes),
     ]
+    lines = [f"{shown(loaded.path.name)} loaded onto {shown(base)} in Diffusers"]
+    lines += [line for row in rows for line in labelled(*row, where.width)]
     return [where.plain(line) for line in lines]
 
 

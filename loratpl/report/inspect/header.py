@@ -19,16 +19,21 @@ from loratpl.report.inspect.opening import AGAIN, LENGTH_BYTES, Opened
 
 # The format allows 100 MB. A LoRA with the tags of ten thousand pictures has 5 MB; more is not held in memory.
 MAX_HEADER_BYTES = 12_000_000
-# The largest models have a fifth of it.
-MAX_TENSORS = 50_000
+# The largest models have a third of it.
+MAX_TENSORS = 30_000
 MAX_METADATA = 50_000
+# Bytes of texts with characters outside of ASCII, each of which can take four times as much once it is read. What is
+# long in a LoRA is JSON inside of JSON, and that is ASCII.
+_MAX_WIDE_BYTES = 2_000_000
 _MAX_ENTRY_BYTES = 1000
 _MAX_NAME_BYTES = 4000
-_MAX_DIMENSIONS = 16
+_MAX_DIMENSIONS = 64
 _TOO_LONG = "A LoRA's header has some hundred kB; write the file again without what else stands in it, or get another."
 _BACKSLASH = 0x5C
 _SHOWN_NAME = 80
 _SPACE = re.compile(rb"[ \t\r\n]*")
+# An escape of a character outside of ASCII: an odd number of backslashes.
+_WIDE_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u(?!00[0-7])")
 # A flat object: no brace but its own, and no string with an escape in it.
 _ENTRY = re.compile(rb'\{[^{}"]{0,1000}(?:"[^"\\{}]{0,100}"[^{}"]{0,1000}){0,8}\}')
 
@@ -103,6 +108,7 @@ class _Walk:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._at = 0
+        self._wide_bytes = 0
         self._tensors: dict[str, Entry] = {}
         self._metadata: dict[str, str] = {}
         self._duplicates: list[str] = []
@@ -117,6 +123,9 @@ class _Walk:
             if has_metadata:
                 self._duplicates.append(name)
             has_metadata = True
+            if self._raw.startswith(b"null", self._at):  # as the format's own library reads it: none
+                self._at += len(b"null")
+                continue
             for key in self._names("its metadata"):
                 self._note(key, self._metadata, MAX_METADATA, "entries of metadata")
                 self._metadata[key] = self._text(f"the value of {_quoted(key)} in its metadata", len(self._raw))
@@ -166,9 +175,14 @@ class _Walk:
         if end - begin > max_bytes:
             raise DamagedHeaderError(f"is damaged: {what} has {end - begin:,} bytes")
         self._at = end
+        if not self._raw[begin:end].isascii() or _WIDE_ESCAPE.search(self._raw, begin, end):
+            self._wide_bytes += end - begin
+            if self._wide_bytes > _MAX_WIDE_BYTES:
+                raise DamagedHeaderError(f"has texts of more than {_MAX_WIDE_BYTES:,} bytes beyond ASCII", _TOO_LONG)
         try:
-            return str(json.loads(self._raw[begin:end].decode("utf-8")))
-        except UnicodeDecodeError as error:
+            text = str(json.loads(self._raw[begin:end].decode("utf-8")))
+            return text if text.isascii() else text.encode("utf-8").decode("utf-8")  # half of a pair is no character
+        except UnicodeError as error:
             raise DamagedHeaderError(f"is damaged: {what} is no UTF-8, at byte {LENGTH_BYTES + begin:,}") from error
         except ValueError as error:
             raise self._broken(what, begin) from error
@@ -191,13 +205,13 @@ class _Walk:
             raise _bad_entry(name)
         self._at = match.end()
         try:
-            found = json.loads(match[0].decode("utf-8"))
+            found = json.loads(match[0].decode("utf-8"), parse_constant=_refused, object_pairs_hook=_once)
         except ValueError as error:
             raise _bad_entry(name) from error
         dtype, shape, offsets = (found.get(key) for key in ("dtype", "shape", "data_offsets"))
         if not (isinstance(dtype, str) and _are_counts(shape) and _are_counts(offsets) and len(offsets) == 2):
             raise _bad_entry(name)
-        if len(shape) > _MAX_DIMENSIONS or len(found) > 3:
+        if len(shape) > _MAX_DIMENSIONS:
             raise _bad_entry(name)
         return Entry(sys.intern(dtype), tuple(shape), *offsets)
 
@@ -217,6 +231,17 @@ class _Walk:
     @staticmethod
     def _broken(what: str, position: int) -> DamagedHeaderError:
         return DamagedHeaderError(f"is damaged: {what} is no JSON at byte {LENGTH_BYTES + position:,} of the file")
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
 
 
 def _are_counts(value: Any) -> bool:

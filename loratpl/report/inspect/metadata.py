@@ -22,10 +22,10 @@ from loratpl.report.inspect.words import (
     ZEROS,
 )
 
-# A text of JSON inside of the metadata that is longer, or has more in it, is left as a text.
+# A text of JSON inside of the metadata that is longer, or has more in it, is left as a text; so is what comes after all
+# that a training on ten thousand pictures has.
 MAX_JSON_CHARACTERS = 4_000_000
-MAX_JSON_PARTS = 200_000
-_PARTS = re.compile(r"[\[{,]")
+MAX_JSON_PARTS = 120_000
 _RESOLUTION = re.compile(r"\(?\s*(\d+)\s*,\s*(\d+)\s*\)?")
 _TIMES = frozenset({"ss_training_started_at", "ss_training_finished_at"})
 _LAST_SECOND = 253_402_300_799  # of the year 9999
@@ -78,7 +78,7 @@ class Description:
         folders: What was trained on.
         buckets: The sizes.
         tags: Tags with their counts over all folders, the most frequent first.
-        faults: Keys whose text is not what the trainer writes there.
+        faults: Keys whose text is not what the trainer writes there, or more than is read.
     """
 
     fields: tuple[Field, ...]
@@ -104,7 +104,7 @@ def describe(metadata: Mapping[str, str]) -> Description:
     order = {key: place for place, key in enumerate(FIELDS)}
     fields.sort(key=lambda field: order[field.key])
     faults: list[str] = []
-    parsed = {key: _parsed(key, metadata, faults) for key in TOLD_APART if key.startswith("ss_")}
+    parsed = _parsed(metadata, faults)
     datasets = [dataset for dataset in _list(parsed["ss_datasets"]) if isinstance(dataset, dict)]
     folders = (*_folders(parsed), *(folder for dataset in datasets for folder in _folders_of_dataset(dataset)))
     infos = [parsed["ss_bucket_info"], *(dataset.get("bucket_info") for dataset in datasets)]
@@ -122,16 +122,18 @@ def describe(metadata: Mapping[str, str]) -> Description:
     )
 
 
-def parsed_json(text: str | None) -> Any:
+def parsed_json(text: str | None, max_parts: int = MAX_JSON_PARTS) -> Any:
     """Returns what a text of JSON holds, None where it is none or too much to be held."""
-    if not text or len(text) > MAX_JSON_CHARACTERS:
-        return None
-    if len(text) > MAX_JSON_PARTS and sum(1 for _ in _PARTS.finditer(text)) > MAX_JSON_PARTS:
+    if not text or len(text) > MAX_JSON_CHARACTERS or _parts(text) > max_parts:
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _parts(text: str) -> int:
+    return sum(text.count(mark) for mark in "[{,")
 
 
 def _is_off(key: str, metadata: Mapping[str, str]) -> bool:
@@ -147,12 +149,18 @@ def _is_repeated(key: str, metadata: Mapping[str, str]) -> bool:
     return bool(metadata[key]) and other.endswith(metadata[key])
 
 
-def _parsed(key: str, metadata: Mapping[str, str], faults: list[str]) -> Any:
-    text = metadata.get(key, "")
-    value = parsed_json(text)
-    if text not in (*UNSET, "null") and not isinstance(value, (dict, list)):
-        faults.append(key)
-    return value
+def _parsed(metadata: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    """Returns what the fields of several lines hold; together they are no more than one may be."""
+    found: dict[str, Any] = {}
+    left = MAX_JSON_PARTS
+    for key in (key for key in FIELDS if key in TOLD_APART and key.startswith("ss_")):
+        text = metadata.get(key, "")
+        value = found[key] = parsed_json(text, left)
+        if isinstance(value, (dict, list)):
+            left -= _parts(text)
+        elif text not in (*UNSET, "null"):
+            faults.append(key)
+    return found
 
 
 def _in_words(key: str, text: str) -> str:

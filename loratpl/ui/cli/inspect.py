@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loratpl.report.inspect import Inspection
-    from loratpl.report.loading import Loaded
+    from loratpl.report.loading import Loaded, Proof
 
 
 def inspect(
@@ -36,24 +36,28 @@ def inspect(
 
     _refuse_half_a_wish(load=load, base=base)
     found = [inspect_file(path, with_values=norms) for named in files for path in files_of(named)]
-    loaded = _loaded(context, found, base) if base is not None else {}
+    proof = _proof(context, found, base) if base is not None else None
     problems = [problem for inspection in found for problem in inspection.problems]
-    problems += [problem for proof in loaded.values() for problem in proof.problems]
-    entries: list[dict[str, Any]] = []
-    for inspection in found if context.obj.as_json else ():
-        proof = loaded.get(inspection.path)
-        entries.append({**inspection_json(inspection), "load": _proof_json(proof) if proof is not None else None})
     lines = inspection_lines(found)
-    for proof in loaded.values():
-        lines += ["", *loaded_lines(proof, str(base))] if proof.wanted else []
+    loaded: dict[Path, Loaded] = {}
+    if proof is not None:
+        problems += proof.problems
+        for one in proof.loras:
+            loaded[one.path] = one
+            problems += one.problems
+            lines += ["", *loaded_lines(one, str(base))] if one.wanted else []
+    entries = [
+        {**inspection_json(inspection), "load": _loaded_json(loaded.get(inspection.path))}
+        for inspection in (found if context.obj.as_json else ())
+    ]
     return CommandResult("inspect", {"files": entries}, lines, tuple(problems), exit_code_of(problems))
 
 
-def _proof_json(proof: Loaded) -> dict[str, Any]:
+def _loaded_json(loaded: Loaded | None) -> dict[str, Any] | None:
     import dataclasses
 
-    fields = dataclasses.asdict(proof)
-    return {name: value for name, value in fields.items() if name not in ("path", "problems")}
+    fields = dataclasses.asdict(loaded) if loaded is not None else {}
+    return {name: value for name, value in fields.items() if name not in ("path", "problems")} or None
 
 
 def _refuse_half_a_wish(*, load: bool, base: Path | None) -> None:
@@ -67,10 +71,10 @@ def _refuse_half_a_wish(*, load: bool, base: Path | None) -> None:
         raise UsageError(Problem("usage.arguments", message, "--base", "Add `--load`, or leave `--base` out."))
 
 
-def _loaded(context: typer.Context, found: Sequence[Inspection], base: Path) -> dict[Path, Loaded]:
-    """Returns what came of loading each file that is whole."""
+def _proof(context: typer.Context, found: Sequence[Inspection], base: Path) -> Proof:
+    """Returns what came of loading the adapters that are whole."""
     from loratpl.errors import TrainerError
-    from loratpl.report.loading import load_onto
+    from loratpl.report.loading import Proof, load_onto
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status
     from loratpl.ui.console import say
@@ -78,10 +82,9 @@ def _loaded(context: typer.Context, found: Sequence[Inspection], base: Path) -> 
     trainer = status(load_pin(), ask_interpreter=False)
     if not trainer.is_ready:
         raise TrainerError(*trainer.problems())
-    loaded: dict[Path, Loaded] = {}
-    for inspection in found:
-        if inspection.is_whole and inspection.kind == "adapter":
-            if not (context.obj.quiet or context.obj.as_json):
-                say(f"loading {inspection.path.name} onto {base}")
-            loaded[inspection.path] = load_onto(inspection.path, base, trainer.paths)
-    return loaded
+    paths = [inspection.path for inspection in found if inspection.is_whole and inspection.kind == "adapter"]
+    if not paths:
+        return Proof()
+    if not (context.obj.quiet or context.obj.as_json):
+        say(f"loading {paths[0].name if len(paths) == 1 else f'{len(paths)} LoRAs'} onto {base}")
+    return load_onto(paths, base, trainer.paths)

@@ -1,8 +1,8 @@
 """Writes LoRAs with the trainer's own networks, PEFT and Diffusers; run by the trainer's interpreter.
 
-`python -m tests.report.inspect.made_by_trainer --source CHECKOUT --model TINY_MODEL --out FOLDER`, in the root of the
-repository. The model is the tiny one in the layout of Diffusers. Every trainable number is drawn, so that each LoRA
-changes something.
+`python -m tests.report.inspect.made_by_trainer --source CHECKOUT --out FOLDER`, in the root of the repository. They are
+for the tiny model of Stable Diffusion 1, which is written to FOLDER/model in the layout of Diffusers. Every trainable
+number is drawn, so that each LoRA changes something.
 """
 
 from __future__ import annotations
@@ -76,12 +76,15 @@ def by_others(model_dir: Path, out_dir: Path) -> None:
 def main() -> None:
     """Writes the files into the folder that the command line names."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    for name in ("source", "model", "out"):
+    for name in ("source", "out"):
         arguments.add_argument(f"--{name}", type=Path, required=True)
     given = arguments.parse_args()
-    out_dir, model_dir = given.out.resolve(), given.model.resolve()
+    out_dir = given.out.resolve()
+    model_dir = out_dir / "model"
     sys.path[:0] = [str(INSIDE_DIR)]
     importlib.import_module("torchvision_ops").install()
+    tiny_model = importlib.import_module("tiny_model")
+    tiny_model.write_model(model_dir, tiny_model.TINY, 0)
     sys.path[:0] = [str(given.source)]
     os.chdir(given.source)
     from diffusers import UNet2DConditionModel

@@ -75,6 +75,9 @@ HEADERS: dict[str, tuple[Any, str]] = {
     "many dimensions": ({"a": entry("F32", [1] * 80, 0, 4)}, "describes a tensor"),
     "no UTF-8": (b'{"\xff\xfe":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', "no UTF-8"),
     "UTF-16": (json.dumps(WHOLE).encode("utf-16-le"), "is no text"),
+    "half of a pair": ({"\ud800": entry("F32", [2], 0, 8)}, "no UTF-8"),
+    "a shape twice": (b'{"a":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}}', "describes a tensor"),
+    "NaN in a key more": (b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":NaN}}', "describes a tensor"),
     "a NUL": (b'{"a\x00b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', "no JSON"),
     "a long name": ({"x" * 10_000: entry("F32", [2], 0, 8)}, "10,002 bytes"),
     "a text without an end": (b'{"' + b"a" * 100_000, "no JSON"),
@@ -331,7 +334,7 @@ def test_a_bomb_costs_less_than_a_hundred_megabytes(tmp_path: Path) -> None:
     assert {kind: peak_kb for kind, peak_kb in peaks.items() if peak_kb >= 100_000} == {}
 
 
-@pytest.mark.parametrize("text", ["é" * 1_100_000, "x" * 2_000_000 + "😀"])
+@pytest.mark.parametrize("text", ["é" * 1_100_000, "x" * 2_000_000 + "😀"], ids=["é", "x"])
 def test_long_texts_beyond_ascii_are_refused(tmp_path: Path, text: str) -> None:
     for ascii_only in (False, True):
         header = json.dumps({"__metadata__": {"a": text}}, ensure_ascii=ascii_only).encode()
@@ -352,7 +355,7 @@ def test_an_absurdly_long_value_is_cut_for_a_person_and_whole_for_a_program(tmp_
 
 
 def test_nothing_in_a_file_can_write_to_the_terminal(tmp_path: Path) -> None:
-    evil = "\x1b[2J\x07\r\u202e\ud800"
+    evil = "\x1b[2J\x07\r\u202e"
     header = {"__metadata__": {"ss_output_name": evil, evil: evil, "software": json.dumps({"name": evil})}}
     tensors = lora(f"lora_unet_{evil}")
     at = 0
@@ -363,6 +366,6 @@ def test_nothing_in_a_file_can_write_to_the_terminal(tmp_path: Path) -> None:
     found = inspect_file(raw_file(tmp_path / "a.safetensors", header, data))
     assert found.problems == ()
     text = "\n".join(inspection_lines([found, found]))
-    assert not set(text) & set("\x1b\x07\r\u202e\ud800")
+    assert not set(text) & set("\x1b\x07\r\u202e")
     assert text.encode()
     assert found.parameters == sum(array.size for name, array in tensors.items() if not name.endswith("alpha"))
