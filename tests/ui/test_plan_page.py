@@ -10,9 +10,7 @@ import re
 import struct
 import sys
 import zlib
-from dataclasses import dataclass, field
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -33,48 +31,11 @@ from loratpl.ui.pages.thumbnails import NoThumbnail, Thumbnail, thumbnails_of
 from tests.given import refusal, settings_of
 from tests.plan.made import concept, dataset
 from tests.stand_in import write_picture
+from tests.ui.pages.reading import Read, read_page
 
 SQUARE = (512, 512)
 WIDE = (768, 512)
 NOON = datetime(2026, 11, 22, 12, 0)  # noqa: DTZ001 - shown as it is
-# Elements without an end; the page uses no others of them.
-_VOID = {"meta", "link", "img"}
-
-
-@dataclass
-class Read(HTMLParser):
-    """A page as a parser of HTML reads it."""
-
-    texts: list[str] = field(default_factory=list)
-    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
-    open: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style" and data.strip():
-            self.texts.append(" ".join(data.split()))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of a kind."""
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def _read(html: str) -> Read:
-    read = Read()
-    read.feed(html)
-    read.close()
-    assert read.open == []
-    return read
 
 
 def _page(folder: Path, pictures: Dataset, values: dict[str, Any] | None = None, **texts: str) -> PlanPage:
@@ -97,7 +58,7 @@ def _project(folder: Path, **sizes: tuple[int, int]) -> Dataset:
 
 def _written(path: Path, page: PlanPage) -> Read:
     write_plan_page(path, page)
-    return _read(path.read_text(encoding="utf-8"))
+    return read_page(path.read_text(encoding="utf-8"))
 
 
 def test_a_page_says_what_is_planned(odd_path: Path) -> None:
@@ -122,7 +83,7 @@ def test_a_page_says_what_is_planned(odd_path: Path) -> None:
 
 
 def test_a_page_of_a_plan_with_nothing_to_say_says_that(tmp_path: Path) -> None:
-    text = " ".join(_read(_html(_page(tmp_path, dataset(concept(1, SQUARE))))).texts)
+    text = " ".join(read_page(_html(_page(tmp_path, dataset(concept(1, SQUARE))))).texts)
     assert "None loses more than 15 % of its area." in text
     assert "None is enlarged more than 1.5 times." in text
     assert " Time " not in text
@@ -135,7 +96,7 @@ def test_regularisation_datasets_and_validation_are_named(tmp_path: Path) -> Non
     two = {"datasets": [{"resolution": "512"}, {"resolution": "768"}]}
     values = {"kohyatpl": two, "validation_split": 0.2, "validation_seed": 1}
     page = _page(tmp_path, pictures, values)
-    read = _read(_html(page))
+    read = read_page(_html(page))
     text = " ".join(read.texts).replace("\N{NO-BREAK SPACE}", " ")
     assert "1_cat regularisation 1 1 16 50.0 %" in text
     assert "Dataset 1 of 2: 512 × 512, batch size 1, 1 concept" in text
@@ -288,14 +249,14 @@ def test_many_pictures_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_many_checkpoints_are_left_out_and_counted(tmp_path: Path) -> None:
     page = _page(tmp_path, dataset(concept(1, SQUARE)), {"max_train_epochs": 100})
     assert [file.step for file in page.checkpoints] == [*range(1, 31), *range(71, 101)]
-    text = " ".join(_read(_html(page)).texts)
+    text = " ".join(read_page(_html(page)).texts)
     assert "100 files, the last is ohwx.safetensors after step 100" in text
     assert "40 more files between them" in text
 
 
 def test_many_named_pictures_are_counted(tmp_path: Path) -> None:
     page = _page(tmp_path, dataset(concept(1, *[(100, 100)] * 29)))
-    text = " ".join(_read(_html(page)).texts)
+    text = " ".join(read_page(_html(page)).texts)
     assert "29 pictures are enlarged more than 1.5 times" in text
     assert "And 9 more pictures." in text
 
@@ -313,9 +274,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(name=st.one_of(_NAME, st.sampled_from(("</title><script>", '"><img src=x onerror=y>', "&amp;&#60;", "{{ 7 }}"))))
 def test_names_are_shown_and_never_become_part_of_the_page(place: Path, name: str) -> None:
     page = _page(place, dataset(concept(1, WIDE, name=name.replace("/", "|"))), {"output_name": name})
-    thumbnail = Thumbnail(b"jpeg", is_turned=True)
-    read = _read(plan_html(page, [thumbnail]))
-    plain = _read(plan_html(_page(place, dataset(concept(1, WIDE, name="cat")), {"output_name": "cat"}), [thumbnail]))
+    thumbnail = Thumbnail(b"jpeg", (160, 107), WIDE, is_turned=True)
+    read = read_page(plan_html(page, [thumbnail]))
+    plain = read_page(
+        plan_html(_page(place, dataset(concept(1, WIDE, name="cat")), {"output_name": "cat"}), [thumbnail])
+    )
     assert [tag for tag, _ in read.elements] == [tag for tag, _ in plain.elements]
     assert [set(attributes) for _, attributes in read.elements] == [set(attributes) for _, attributes in plain.elements]
     assert name in read.texts

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from loratpl.ui.cli.parameters import quoted
 from tests.command_line import kohyatpl
 from tests.stand_in import StandIn, make_trainable_project, oddest
 
@@ -21,6 +22,7 @@ def test_a_person_is_told_what_came_out_and_where(tmp_path: Path, stand_in: Stan
         f"  LoRA    {root / 'output' / 'lora.safetensors'}",
         "  proven  1 of 1 layers changed, no NaN",
         f"  record  {run_dir}",
+        f"  look    kohyatpl report --project {quoted(root)}",
     ]
 
 

@@ -22,6 +22,7 @@ from loratpl.ui.cli import (
     pin,
     plan,
     render,
+    report,
     run,
     runs,
     runs_diff,
@@ -115,6 +116,7 @@ app.command("render", cls=Command)(render.render)
 app.command("run", cls=Command)(run.run)
 app.command("demo", cls=Command)(demo.demo)
 app.command("inspect", cls=Command)(inspect.inspect)
+app.command("report", cls=Command)(report.report)
 config_app = _tree("config", "What the settings are and where they come from.")
 config_app.command("show", cls=Command)(config.show)
 config_app.command("import", cls=Command)(config_import.import_)

@@ -105,6 +105,7 @@ def _begin(context: typer.Context, paths: ProjectPaths, wanted: Wanted) -> tuple
 def _train(context: typer.Context, paths: ProjectPaths, wanted: Wanted) -> CommandResult:
     from loratpl.run.runner import start_run
     from loratpl.trainer.pin import load_pin
+    from loratpl.ui.cli.parameters import quoted
     from loratpl.ui.cli.recovery import telling
     from loratpl.ui.console import say
     from loratpl.ui.watchers import run_watcher
@@ -126,6 +127,7 @@ def _train(context: typer.Context, paths: ProjectPaths, wanted: Wanted) -> Comma
             else []
         ),
         f"  record  {result.paths.run_dir}",
+        f"  look    kohyatpl report --project {quoted(paths.root_dir)}",
     ]
     problems = (*beginning.notices, *beginning.prepared.warnings, *result.warnings)
     return CommandResult("run", record.model_dump(), lines, (*problems, *_problems_of(result.record.problems)))

@@ -12,6 +12,7 @@ from typing import Any
 from loratpl import __version__
 from loratpl.errors import Problem, ProjectError, UsageError
 from loratpl.resources import TEMPLATES_DIR
+from loratpl.ui import plan_words as words
 
 PAGES_DIR = TEMPLATES_DIR / "pages"
 GENERATOR = f"kohyatpl {__version__}"
@@ -39,6 +40,17 @@ def rendered(template: str, values: Mapping[str, Any], filters: Mapping[str, Cal
     )
     environment.filters.update(filters)
     return environment.get_template(template).render(values, generator=GENERATOR)
+
+
+def common_filters() -> dict[str, Callable[..., str]]:
+    """Returns what templates format values with; a number and its unit stay on one line."""
+    kept_together = {function.__name__: unbroken(function) for function in (words.number, words.percent, words.size)}
+    return {**kept_together, "counted": words.counted, "shown": words.shown}
+
+
+def unbroken(function: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Returns a filter whose text stays on one line."""
+    return lambda value: function(value).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def refuse_foreign(path: Path, option: str) -> None:

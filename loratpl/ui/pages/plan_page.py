@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratpl.plan.cropping import Box, kept_box
 from loratpl.ui import plan_words as words
-from loratpl.ui.pages.files import refuse_foreign, rendered, write_page
+from loratpl.ui.pages.files import common_filters, refuse_foreign, rendered, unbroken, write_page
 from loratpl.ui.pages.thumbnails import NoThumbnail, Thumbnail, thumbnail_size, thumbnails_of
 
 if TYPE_CHECKING:
@@ -88,7 +87,8 @@ def plan_html(page: PlanPage, thumbnails: Sequence[Thumbnail | NoThumbnail]) -> 
         "named_loss": f"{words.NAMED_LOSS * 100:g} %",
         "named_scale": f"{words.NAMED_SCALE:g}",
     }
-    return rendered("plan_page.html", values, _filters())
+    filters = {**common_filters(), "times": unbroken(words.times), "picture_name": words.picture_name}
+    return rendered("plan_page.html", values, filters)
 
 
 def shown_picture(picture: PagePicture, thumbnail: Thumbnail | NoThumbnail) -> ShownPicture:
@@ -99,25 +99,13 @@ def shown_picture(picture: PagePicture, thumbnail: Thumbnail | NoThumbnail) -> S
     box = kept_box(picture.placement)
     return ShownPicture(
         picture,
-        f"data:image/jpeg;base64,{base64.b64encode(thumbnail.jpeg).decode('ascii')}",
+        thumbnail.data_uri,
         thumbnail_size(resized),
         None if box == Box(0, 0, *resized) else _in_percent(box, resized),
         "Shown as it is stored: its EXIF tag would turn it, and the trainer does not heed that."
         if thumbnail.is_turned
         else "",
     )
-
-
-def _filters() -> dict[str, Callable[..., str]]:
-    """What the template formats values with; a number and its unit stay on one line."""
-    unbroken = {
-        function.__name__: _unbroken(function) for function in (words.number, words.percent, words.times, words.size)
-    }
-    return {**unbroken, "counted": words.counted, "shown": words.shown, "picture_name": words.picture_name}
-
-
-def _unbroken(function: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: function(value).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _in_percent(box: Box, size: Size) -> Kept:
