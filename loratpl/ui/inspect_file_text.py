@@ -28,6 +28,7 @@ _REPEATS = re.compile(r"\d+_")
 _HASHES = {
     "equal": "its tensors are those that the trainer hashed",
     "different": "its tensors are not those that the trainer hashed",
+    "not comparable": "its hash is of a kind that cannot be taken again, as LyCORIS writes it",
     "not compared": "its hash is not compared, for it is large; `--norms` reads all of it",
     "none": "it has no hash to compare its tensors with",
 }

@@ -14,7 +14,11 @@ HASH_KEY = "sshs_model_hash"
 MAX_UNASKED_BYTES = 64_000_000
 _CHUNK_BYTES = 1 << 20
 
-HashState = Literal["equal", "different", "not compared", "none"]
+# LyCORIS since 3.0 marks its hashes so. They are over the tensors one by one, in the order in which it made them, and a
+# file does not hold that order (lycoris/utils/__init__.py:precalculate_safetensors_hashes).
+_OF_ANOTHER_ORDER = "0x"
+
+HashState = Literal["equal", "different", "not compared", "not comparable", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class HashCheck:
     """The hash of all bytes after the header, as the file says it and as it is.
 
     Attributes:
-        state: Whether they are equal; "not compared" for a large file, "none" where the file says none.
+        state: Whether they are equal; "not compared" for a large file, "not comparable" for a hash of LyCORIS, "none"
+            where the file says none.
         stated: In the metadata.
         computed: Of the file's bytes, None where they were not read.
     """
@@ -52,7 +57,8 @@ class HashInProgress:
         self._computed = ""
         self._error: OSError | None = None
         self._thread: threading.Thread | None = None
-        if self._stated and (whole or size_bytes <= MAX_UNASKED_BYTES):
+        self._is_comparable = bool(self._stated) and not self._stated.lower().startswith(_OF_ANOTHER_ORDER)
+        if self._is_comparable and (whole or size_bytes <= MAX_UNASKED_BYTES):
             self._thread = threading.Thread(target=self._run, name="hash", daemon=True)
             self._thread.start()
 
@@ -63,11 +69,12 @@ class HashInProgress:
             OSError: It cannot be read.
         """
         if self._thread is None:
-            return HashCheck("not compared" if self._stated else "none", self._stated, None)
+            unread: HashState = "not compared" if self._is_comparable else "not comparable"
+            return HashCheck(unread if self._stated else "none", self._stated, None)
         self._thread.join()
         if self._error is not None:
             raise self._error
-        is_equal = self._computed == self._stated.lower().removeprefix("0x")
+        is_equal = self._computed == self._stated.lower()
         return HashCheck("equal" if is_equal else "different", self._stated, self._computed)
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loratpl.run.harmless import reason_of
 from loratpl.ui.disk_text import in_bytes
 from loratpl.ui.pages.report_colours import Look, look_of
 from loratpl.ui.plan_words import counted, number, shown
@@ -14,10 +15,13 @@ from loratpl.ui.run_panel import duration
 from loratpl.ui.runs_text import local_time, loss_text
 
 if TYPE_CHECKING:
+    from loratpl.records import RunRecord
     from loratpl.report.ledger.detail import Relation
     from loratpl.report.story.story import RunStory
     from loratpl.ui.pages.report_places import Places
 
+# Of more changes the table of differences, or `runs diff`, tells.
+MAX_CHANGED = 8
 WHEN = "%Y-%m-%d %H:%M:%S"
 _LOST = "kohyatpl was killed, or its machine went down"
 
@@ -150,7 +154,8 @@ def _facts(story: RunStory) -> Iterator[tuple[str, str]]:
     for relation in detail.parents[:1]:
         yield "Goes on from", f"{related(relation)}, after step {number(relation.step or 0)}"
     if detail.repeats is not None:
-        yield "Repeats", related(detail.repeats)
+        changed = _changed(record)
+        yield "Repeats", related(detail.repeats) + (f" with {changed}" if changed else "")
     family = next((str(row.value) for row in story.settings if row.key == "family"), "")
     if family:
         yield "Family", family
@@ -161,6 +166,14 @@ def _facts(story: RunStory) -> Iterator[tuple[str, str]]:
         proven = ", proven" if one.sha256 else ""
         gone = "" if one.is_there else ", not there any more"
         yield "LoRA", f"{one.path.name}{size}{proven}{gone}"
+
+
+def _changed(record: RunRecord) -> str:
+    """Returns what was not as in the run before and makes another training, "" for nothing."""
+    differing = [one for one in record.differences if one.what != "environment" and reason_of(one.key) is None]
+    named = [f"{one.key} {one.now or 'unset'} ({one.before or 'unset'} before)" for one in differing[:MAX_CHANGED]]
+    more = len(differing) - len(named)
+    return ", ".join(named) + (f" and {number(more)} more" if more else "")
 
 
 def _row(story: RunStory) -> tuple[str, ...]:
@@ -193,7 +206,6 @@ def _problems(story: RunStory, places: Places) -> Iterator[PageProblem]:
         yield PageProblem(
             problem.severity, f"After step {number(problem.step)}", told(problem.message), told(problem.fix)
         )
-    for one in record.differences:
-        before, now = one.before or "unset", one.now or "unset"
-        text = f"{one.key} is {now} in this run and was {before} in the run before."
+    if record.parent is not None and (changed := _changed(record)):
+        text = f"What was trained is not what {record.parent} trained: {changed}."
         yield PageProblem("warning", "Accepted when it began", told(text), "")

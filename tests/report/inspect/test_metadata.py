@@ -142,6 +142,13 @@ def test_a_file_that_says_no_hash_is_not_hashed(tmp_path: Path) -> None:
     assert inspect_file(weights_file(tmp_path / "a.safetensors", lora("lora_unet_x"))).hash.state == "none"
 
 
+def test_a_hash_of_lycoris_is_over_an_order_that_the_file_does_not_hold(tmp_path: Path) -> None:
+    metadata = {"ss_network_module": "lycoris.kohya", "sshs_model_hash": f"0x{'9a' * 32}"}
+    found = inspect_file(weights_file(tmp_path / "a.safetensors", lora("lora_unet_x"), metadata))
+    assert found.hash.state == "not comparable"
+    assert found.problems == ()
+
+
 def test_a_large_file_is_hashed_only_when_it_is_read_anyway(tmp_path: Path) -> None:
     tensors = {**lora("lora_unet_x"), "lora_unet_y.diff": np.zeros(MAX_UNASKED_BYTES, np.uint8)}
     path = weights_file(tmp_path / "a.safetensors", tensors, hashed=True)

@@ -27,7 +27,7 @@ from loratpl.ui.pages.report_samples import MAX_PICTURES, grid_of
 from loratpl.ui.pages.thumbnails import NoThumbnail, Thumbnail, thumbnails_of
 from tests.stand_in import write_picture
 from tests.ui.pages.reading import Read, read_page
-from tests.ui.pages.stories import given_concept, given_numbers, given_sample, given_story, project_at
+from tests.ui.pages.stories import RUN_ID, given_concept, given_numbers, given_sample, given_story, project_at
 
 NOON = datetime(2026, 11, 22, 12, 0)  # noqa: DTZ001 - shown as it is
 SECOND_ID = "20260103-030405-second"
@@ -161,6 +161,29 @@ def test_more_runs_than_two_and_two_of_one_name(tmp_path: Path) -> None:
         ("ohwx cat, photo", [0, 1]),
         ("a dog", [2]),
     ]
+
+
+CHANGED = [
+    {"what": "settings", "key": "seed", "before": "1", "now": "2"},
+    {"what": "settings", "key": "output_name", "before": "a", "now": "b"},
+    {"what": "environment", "key": "torch", "before": "2.12", "now": "2.13"},
+]
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ({"repeats": RUN_ID}, f"Repeats {RUN_ID} with seed 2 (1 before)"),
+        ({"parent": RUN_ID}, f"What was trained is not what {RUN_ID} trained: seed 2 (1 before)."),
+    ],
+)
+def test_what_was_changed_on_the_way_is_told_without_what_changes_nothing(
+    tmp_path: Path, origin: dict[str, Any], told: str
+) -> None:
+    project = project_at(tmp_path)
+    given_story(project)
+    story = given_story(project, SECOND_ID, record={**origin, "differences": CHANGED})
+    assert told in _read(story).text
 
 
 def test_a_run_that_tells_little(tmp_path: Path) -> None:
