@@ -168,15 +168,18 @@ class Child:
         """Sends SIGTERM to the whole group (Windows: CTRL_BREAK)."""
         self._signal_group(signal.SIGTERM)
 
-    def end(self) -> int:
+    def end(self, *, grace_s: float = TERMINATE_GRACE_S) -> int:
         """Returns the return code after making sure that nothing of the group is left: SIGTERM, then SIGKILL.
 
         What it wrote can still be read; whoever reads closes the pipe.
+
+        Args:
+            grace_s: What it gets between the two, in seconds.
         """
         self.cut_lifeline()
         if self.poll() is None:
             self.terminate()
-            self.wait(TERMINATE_GRACE_S)
+            self.wait(grace_s)
         self.kill()
         self.wait(KILL_GRACE_S)
         return -signal.SIGTERM if self.popen.returncode is None else self.popen.returncode

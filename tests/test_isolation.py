@@ -54,6 +54,16 @@ def test_two_tests_do_not_share_a_home(base_dir: Path) -> None:
 test_nor_does_the_same_test_again = test_two_tests_do_not_share_a_home
 
 
+def test_two_tests_do_not_share_a_folder(base_dir: Path, tmp_path: Path) -> None:
+    assert tmp_path.resolve() == tmp_path
+    assert tmp_path.is_relative_to(base_dir)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").touch()
+
+
+test_nor_do_two_of_one_name = test_two_tests_do_not_share_a_folder
+
+
 def test_children_have_the_same_home(base_dir: Path) -> None:
     code = (
         "from pathlib import Path; from loratpl.trainer.paths import data_dir; "

@@ -48,9 +48,9 @@ def _is_running(pid: int) -> bool:
     return not (state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
 
 
-def _end(child: Child) -> int:
+def _end(child: Child, grace_s: float = TERMINATE_GRACE_S) -> int:
     """Returns how a child ended, once nothing of it is left and nobody reads from it any more."""
-    returncode = child.end()
+    returncode = child.end(grace_s=grace_s)
     child.close()
     return returncode
 
@@ -221,7 +221,9 @@ def test_nothing_of_a_group_is_left(tmp_path: Path, stubborn: str) -> None:
 @posix
 def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     child, pids = _family(tmp_path, "parent and child")
-    assert _end(child) == -signal.SIGKILL
+    started = time.monotonic()
+    assert _end(child, grace_s=1.0) == -signal.SIGKILL
+    assert time.monotonic() - started >= 1.0
     assert _until(lambda: not any(_is_running(pid) for pid in pids))
 
 

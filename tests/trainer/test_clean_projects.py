@@ -24,7 +24,7 @@ from tests.dataset.inspect.drawn import write
 from tests.given import write_config
 from tests.trainer.conftest import ONE_THREAD
 
-PROJECTS = 300
+PROJECTS = 150
 TRAINER_TIMEOUT_S = 300
 FAMILIES = ("sd15", "sdxl", "anima")
 TRIGGERS = ("ohwx cat", "日本 猫", "ñandú_x", "o'hwx [a]", "Ωμέγα", "100% pure", "صورة قط", "a" * 60)

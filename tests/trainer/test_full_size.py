@@ -20,7 +20,8 @@ from tests.trainer.test_training import max_difference, new_project
 def test_the_lora_of_a_full_size_model_equals_the_bare_script_s(tmp_path: Path, trainer: RealTrainer) -> None:
     model = run_inside(trainer.status.paths, "tiny_model.py", "--full-size", "--out-dir", tmp_path / "model")
     full_size = RealTrainer(trainer.status, model)
-    project = new_project(tmp_path / "project", full_size, max_train_steps=2, kohyatpl={})
+    large = {"resolution": "256,256", "min_bucket_reso": 256, "max_bucket_reso": 1024}
+    project = new_project(tmp_path / "project", full_size, **large, max_train_steps=2, kohyatpl={})
     done = kohyatpl("run", project.root_dir)
     assert done.returncode == 0, done.stderr
     record_dir = next(project.log_dir.iterdir())

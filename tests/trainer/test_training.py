@@ -24,6 +24,8 @@ from loratpl.trainer.pin import load_pin
 from tests.trainer.conftest import KOHYATPL, ONE_THREAD_BLOCK, RealTrainer, kohyatpl
 
 EPOCHS = {"max_train_steps": None, "max_train_epochs": 2}
+# The smallest pictures that the U-Net can halve as often as it does: a step takes a third of the time.
+SMALL = {"resolution": "64,64", "min_bucket_reso": 64, "max_bucket_reso": 256}
 
 
 def new_project(root_dir: Path, trainer: RealTrainer, **changes: Any) -> ProjectPaths:
@@ -35,7 +37,7 @@ def new_project(root_dir: Path, trainer: RealTrainer, **changes: Any) -> Project
         draw_pictures(folder, 2 + number, first_number=10 * number)
     laid_out = json.loads(project.config_path.read_text(encoding="utf-8"))
     config = {**laid_out, **tiny_config(trainer.model), "max_train_epochs": None, "output_name": "lora"}
-    config |= {"kohyatpl": ONE_THREAD_BLOCK, **changes}
+    config |= {**SMALL, "kohyatpl": ONE_THREAD_BLOCK, **changes}
     project.config_path.write_text(json.dumps(config), encoding="utf-8")
     return project
 
@@ -56,32 +58,6 @@ def max_difference(trainer: RealTrainer, first: Path, second: Path) -> float:
     return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
 
-# One name is enough for a minute of training; tests/run tries all the odd ones with the stand-in.
-@pytest.mark.parametrize("name", ['it\'s a "quoted" 日本 project'])
-def test_a_new_project_becomes_a_lora_that_diffusers_uses(name: str, tmp_path: Path, trainer: RealTrainer) -> None:
-    project = new_project(tmp_path / name, trainer, **EPOCHS)
-    done = kohyatpl("run", project.root_dir)
-    assert done.returncode == 0, done.stderr
-    record = record_of(project)
-    assert record.state == "finished"
-    assert [Path(output.path).name for output in record.outputs] == ["lora-000001.safetensors", "lora.safetensors"]
-    assert record.outputs[-1].ss_steps == record.plan["total_steps"] == record.last_step
-    assert all(concept.content_sha256 for concept in record.concepts)
-    (run_dir,) = project.log_dir.iterdir()
-    assert "model saved." in (run_dir / "trainer.log").read_text(encoding="utf-8")
-    assert list((run_dir / "tensorboard").rglob("events.out*"))
-    loaded = run_inside(
-        trainer.status.paths,
-        "load.py",
-        "--model",
-        trainer.model["model_dir"],
-        "--lora",
-        project.output_dir / "lora.safetensors",
-    )
-    assert loaded["max_difference"] > 0
-    assert loaded["lora_layers"] == record.outputs[-1].trainable
-
-
 def sorted_folder_names(folder: Path) -> tuple[str, str]:
     """Two concept folders whose order on this disk is the sorted one: the trainer's folder mode does not sort."""
     for last in ("dog", "fox", "cow", "hen", "owl", "bee", "ant", "eel", "emu", "yak"):
@@ -95,22 +71,64 @@ def sorted_folder_names(folder: Path) -> tuple[str, str]:
     pytest.fail("this file system lists no pair of folders in sorted order")
 
 
-def test_the_lora_equals_the_one_trained_by_hand_in_folder_mode(tmp_path: Path, trainer: RealTrainer) -> None:
-    project = new_project(tmp_path / "project", trainer, **EPOCHS, train_batch_size=2)
-    for old, new in zip(sorted(project.image_dir.iterdir()), sorted_folder_names(tmp_path / "order"), strict=True):
-        old.rename(project.image_dir / new)
-    done = kohyatpl("run", project.root_dir)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def _trained_once() -> dict[str, ProjectPaths]:
+    return {}
+
+
+@pytest.fixture
+def trained(
+    _trained_once: dict[str, ProjectPaths], trainer: RealTrainer, tmp_path_factory: pytest.TempPathFactory
+) -> ProjectPaths:
+    """A new project that was trained once, for all the tests that only look at it; nothing in it is changed.
+
+    One odd name is enough for a minute of training; tests/run tries all the others with the stand-in.
+    """
+    if "project" not in _trained_once:
+        folder = tmp_path_factory.mktemp("trained")
+        project = new_project(folder / 'it\'s a "quoted" 日本 project', trainer, **EPOCHS, train_batch_size=2)
+        for old, new in zip(sorted(project.image_dir.iterdir()), sorted_folder_names(folder / "order"), strict=True):
+            old.rename(project.image_dir / new)
+        done = kohyatpl("run", project.root_dir)
+        assert done.returncode == 0, done.stderr
+        _trained_once["project"] = project
+    return _trained_once["project"]
+
+
+def test_a_new_project_becomes_a_lora_that_diffusers_uses(trained: ProjectPaths, trainer: RealTrainer) -> None:
+    record = record_of(trained)
+    assert record.state == "finished"
+    assert [Path(output.path).name for output in record.outputs] == ["lora-000001.safetensors", "lora.safetensors"]
+    assert record.outputs[-1].ss_steps == record.plan["total_steps"] == record.last_step
+    assert all(concept.content_sha256 for concept in record.concepts)
+    (run_dir,) = trained.log_dir.iterdir()
+    assert "model saved." in (run_dir / "trainer.log").read_text(encoding="utf-8")
+    assert list((run_dir / "tensorboard").rglob("events.out*"))
+    loaded = run_inside(
+        trainer.status.paths,
+        "load.py",
+        "--model",
+        trainer.model["model_dir"],
+        "--lora",
+        trained.output_dir / "lora.safetensors",
+    )["loras"][0]
+    assert loaded["max_difference"] > 0
+    assert loaded["layers"] == record.outputs[-1].trainable
+
+
+def test_the_lora_equals_the_one_trained_by_hand_in_folder_mode(
+    trained: ProjectPaths, tmp_path: Path, trainer: RealTrainer
+) -> None:
     by_hand = tmp_path / "by hand"
     by_hand.mkdir()
     trainer.train_by_hand(
         [
             "--pretrained_model_name_or_path", trainer.model["model_dir"],
             "--tokenizer_cache_dir", trainer.model["tokenizer_cache_dir"],
-            "--train_data_dir", str(project.image_dir), "--reg_data_dir", str(project.reg_dir),
+            "--train_data_dir", str(trained.image_dir), "--reg_data_dir", str(trained.reg_dir),
             "--output_dir", str(by_hand), "--output_name", "lora", "--save_model_as", "safetensors",
             "--save_precision", "float", "--save_every_n_epochs", "1", "--caption_extension", ".txt",
-            "--resolution", "256,256", "--enable_bucket", "--min_bucket_reso", "256", "--max_bucket_reso", "1024",
+            "--resolution", "64,64", "--enable_bucket", "--min_bucket_reso", "64", "--max_bucket_reso", "256",
             "--bucket_reso_steps", "64", "--train_batch_size", "2", "--max_train_epochs", "2",
             "--network_module", "networks.lora", "--network_dim", "4", "--network_alpha", "1",
             "--learning_rate", "1e-3", "--lr_scheduler", "constant", "--optimizer_type", "AdamW",
@@ -120,25 +138,15 @@ def test_the_lora_equals_the_one_trained_by_hand_in_folder_mode(tmp_path: Path, 
         tmp_path,
     )  # fmt: skip
     for name in ("lora-000001.safetensors", "lora.safetensors"):
-        assert max_difference(trainer, project.output_dir / name, by_hand / name) == 0.0
+        assert max_difference(trainer, trained.output_dir / name, by_hand / name) == 0.0
     # The comparison can fail: the first epoch's file is not the last one's.
     assert max_difference(trainer, by_hand / "lora-000001.safetensors", by_hand / "lora.safetensors") > 0
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        # test_trainings_equal_plan.py has the others
-        {"validation_split": 0.5, "validation_seed": 3},
-    ],
-    ids=["validation"],
-)
-def test_the_plan_is_what_the_trainer_says(changes: dict[str, Any], tmp_path: Path, trainer: RealTrainer) -> None:
-    project = new_project(tmp_path / "project", trainer, **EPOCHS, **changes)
-    done = kohyatpl("run", project.root_dir)
-    assert done.returncode == 0, done.stderr
-    plan = record_of(project).plan
-    (run_dir,) = project.log_dir.iterdir()
+def test_the_plan_is_what_the_trainer_says(trained: ProjectPaths) -> None:
+    """The plan as it is recorded; test_trainings_equal_plan.py and test_plan_equals_trainer.py have all the kinds."""
+    plan = record_of(trained).plan
+    (run_dir,) = trained.log_dir.iterdir()
     log = (run_dir / "trainer.log").read_text(encoding="utf-8")
     says = {
         "train_images": r"num train images \* repeats .*: (\d+)",
@@ -208,7 +216,7 @@ def test_a_stop_saves_a_state_of_the_step_in_progress(tmp_path: Path, trainer: R
 
 
 def test_the_command_can_be_pasted(tmp_path: Path, trainer: RealTrainer) -> None:
-    project = new_project(tmp_path / "it's a project", trainer)
+    project = new_project(tmp_path / "it's a project", trainer, max_train_steps=1)
     assert kohyatpl("render", project.root_dir).returncode == 0
     command = (project.render_dir / "command.txt").read_text(encoding="utf-8")
     subprocess.run(["sh", "-c", command], check=True, capture_output=True, timeout=120, stdin=subprocess.DEVNULL)

@@ -164,4 +164,5 @@ def test_there_is_something_of_every_kind(trained: dict[str, Trained]) -> None:
     assert any(one.plan.total_steps % one.plan.steps_per_epoch for one in plans)
     assert any(one.plan.validation_images for one in plans)
     assert any(len(one.plan.datasets) > 1 for one in plans)
+    assert any(one.plan.batches_per_epoch % one.plan.processes for one in plans)
     assert len(plans) == 20

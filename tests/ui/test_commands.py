@@ -42,7 +42,7 @@ def test_the_same_settings_are_told_to_programs(tmp_path: Path) -> None:
     odd_path = oddest(tmp_path)
     root = make_trainable_project(odd_path / "project")
     data = kohyatpl("config", "show", root, "--json", "--set", "output_name=日本").envelope["data"]
-    assert set(data) == {"family", "preset", "script", "options", "kohyatpl", "secrets"}
+    assert set(data) == {"family", "preset", "script", "options", "filled_in_by_render", "kohyatpl", "secrets"}
     assert data["options"]["output_name"] == {
         "value": "日本", "source": "command line", "trainer_default": None,
     }  # fmt: skip
@@ -133,6 +133,10 @@ def test_the_trainers_files_and_command_are_written(tmp_path: Path, stand_in: St
         "  train.toml",
         "  dataset.toml",
         "  command.txt",
+        "The LoRA will say of itself:",
+        "  trigger phrase: ohwx cat",
+        "  tags: sd15, lora, text-to-image, ohwx cat",
+        '  usage hint: Prompt with "ohwx cat"; a strength of 0.7 to 1 is usual.',
     ]
     assert {path.name for path in folder.iterdir()} == {"config.json", "train.toml", "dataset.toml", "command.txt"}
     assert list((root / "log").iterdir()) == []

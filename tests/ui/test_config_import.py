@@ -13,7 +13,7 @@ from tests.config.gui.second_generation import SECOND_GENERATION
 from tests.config.gui.test_keys import FIRST_GENERATION
 from tests.config.gui.test_project import make_old_project
 from tests.config.test_lora_settings import OPTIONS, header_of
-from tests.stand_in import write_safetensors
+from tests.stand_in import oddest, write_safetensors
 
 HIDDEN_TEXT = "s3cret-0123"
 
@@ -159,9 +159,12 @@ def test_no_secret_is_in_anything_that_comes_out(tmp_path: Path) -> None:
     assert HIDDEN_TEXT not in (tmp_path / "new.json").read_text(encoding="utf-8")
 
 
-def test_no_secret_is_shown_or_rendered(odd_path: Path) -> None:
+def test_no_secret_is_shown_or_rendered(tmp_path: Path) -> None:
     root = make_old_project(
-        odd_path / "clone", min_bucket_reso=64, wandb_api_key=HIDDEN_TEXT, kohyatpl={"env": {"A_KEY": HIDDEN_TEXT}}
+        oddest(tmp_path) / "clone",
+        min_bucket_reso=64,
+        wandb_api_key=HIDDEN_TEXT,
+        kohyatpl={"env": {"A_KEY": HIDDEN_TEXT}},
     )
     for arguments in (("config", "show", root), ("render", root), ("plan", root), ("check", root)):
         for form in ((), ("--json",)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,14 +127,16 @@ def test_very_many_empty_files_neither_take_long_nor_much(tmp_path: Path) -> Non
     folder = tmp_path / "1_x"
     folder.mkdir()
     write(folder / "0.png")
-    count = 200_000 if sys.platform == "linux" else 5_000
+    count = 50_000 if sys.platform == "linux" else 5_000
     for number in range(1, count + 1):
         # A link is made in a third of the time; a thousand to one file are allowed everywhere.
         if number % 1000 == 1:
             (folder / f"{number}.png").touch()
         else:
             os.link(folder / f"{number - (number - 1) % 1000}.png", folder / f"{number}.png")
+    began = time.process_time()
     tree = inspect_tree(tmp_path, None)
+    assert time.process_time() - began < 5  # 0.6 s here, 13 s when each is compared with each
     assert sum(found.impostor == "empty" for found in tree.pictures) == count
     assert sum(found.impostor == "" for found in tree.pictures) == 1
     shutil.rmtree(folder)  # nobody wants to find them afterwards
