@@ -1,4 +1,4 @@
-"""Builds the wheel and uses it from an empty environment: `new`, `render`, `trainer status`."""
+"""Builds the wheel and uses it from an empty environment: `new`, `render`, `trainer status`, `report`, `inspect`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ def safetensors(path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
 
 
+def recorded_run(project: Path) -> None:
+    """Writes the record of a run of one step, as small as one can be."""
+    run_dir = project / "log" / "20260102-030405-cat"
+    run_dir.mkdir(parents=True)
+    record = {
+        "schema_version": 2, "run_id": run_dir.name, "state": "finished", "kohyatpl": "0", "pin": "0" * 40,
+        "python": "3", "packages": {}, "argv": [], "env": {}, "model": "a model", "seed": 1, "plan": {},
+        "concepts": [], "started_at": "2026-01-02T03:04:05.000+00:00", "last_step": 1,
+    }  # fmt: skip
+    (run_dir / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    step = {"event": "step", "time": 1.0, "step": 1, "loss": 0.5, "average_loss": 0.5, "lr": {"unet": 1e-4}}
+    (run_dir / "events.jsonl").write_text(json.dumps(step) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Fails loudly, or says what worked."""
     source = Path(__file__).resolve().parent.parent
@@ -62,7 +76,15 @@ def main() -> None:
         status = json.loads(run(kohyatpl, "--json", "trainer", "status", cwd=folder, env=env, expected=TRAINER_ERROR))
         if status["data"]["installed"]:
             sys.exit("an empty home holds a trainer")
-        print(f"{wheel.name} does new, render and trainer status in an empty environment")
+        recorded_run(folder / "project")
+        report = json.loads(run(kohyatpl, "--json", "report", "--project", "project", cwd=folder, env=env))
+        page = Path(report["data"]["page"]).read_text(encoding="utf-8")
+        if "Plotly" not in page or '"losses":[0.5]' not in page:
+            sys.exit("the page of report lacks its numbers, or the library that draws them")
+        found = json.loads(run(kohyatpl, "--json", "inspect", model, cwd=folder, env=env))
+        if not found["data"]["files"][0]["is_whole"]:
+            sys.exit(f"a whole file is not said to be: {found}")
+        print(f"{wheel.name} does new, render, trainer status, report and inspect in an empty environment")
 
 
 if __name__ == "__main__":

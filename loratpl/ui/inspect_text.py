@@ -15,7 +15,7 @@ from loratpl.ui.plan_words import number, shown
 
 if TYPE_CHECKING:
     from loratpl.report.inspect.inspection import Inspection
-    from loratpl.report.loading import Loaded
+    from loratpl.report.inspect.loading import Loaded
 
 _MORE = "Name a single file to see its blocks and how it was made."
 

@@ -8,7 +8,8 @@ The way of a file, module by module:
   layers they change), `family` (the model that has these), `coverage` (what of it they leave alone), `program`;
 - what it says of itself: `metadata`, `words` (for its fields), `said_alphas` (what stands beside the tensors);
 - what its numbers say: `values`, `norms` (of what a module adds), `numbers` (read and decoded), all with numpy;
-- all of it: `inspection`, with what is wrong in `findings`, for other programs `as_json`.
+- all of it: `inspection`, with what is wrong in `findings`, for other programs `as_json`;
+- whether another program can use it: `loading`, in the trainer's environment.
 """
 
 from loratpl.report.inspect.as_json import inspection_json

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loratpl.report.inspect import Inspection
-    from loratpl.report.loading import Loaded, Proof
+    from loratpl.report.inspect.loading import Loaded, Proof
 
 
 def inspect(
@@ -74,7 +74,7 @@ def _refuse_half_a_wish(*, load: bool, base: Path | None) -> None:
 def _proof(context: typer.Context, found: Sequence[Inspection], base: Path) -> Proof:
     """Returns what came of loading the adapters that are whole."""
     from loratpl.errors import TrainerError
-    from loratpl.report.loading import Proof, load_onto
+    from loratpl.report.inspect.loading import Proof, load_onto
     from loratpl.trainer.pin import load_pin
     from loratpl.trainer.status import status
     from loratpl.ui.console import say

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loratpl.report.inspect import Inspection, inspect_file
-from loratpl.report.loading import Loaded, load_onto
+from loratpl.report.inspect.loading import Loaded, load_onto
 from loratpl.trainer.status import TrainerStatus
 from tests.report.inspect.made_files import lora, weights_file
 
