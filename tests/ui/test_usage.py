@@ -77,17 +77,19 @@ def test_the_help_of_a_command_mentions_all_that_it_takes(path: tuple[str, ...])
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: kohyatpl {' '.join(path)} ")
     assert " ".join(command.help.split()) in " ".join(done.stdout.split())
-    # An argument stands there as its metavar: in capitals, or with three points where it can be repeated.
-    rows = {line.split()[0].rstrip(".").lower() for line in done.stdout.splitlines() if line.startswith("  ")}
+    # An argument stands there as its metavar: in capitals, with three points where it can be repeated, and in brackets
+    # where it can be left out.
+    rows = {line.split()[0].strip("[].").lower() for line in done.stdout.splitlines() if line.startswith("  ")}
     for parameter in command.params:
-        names = parameter.opts if parameter.param_type_name == "option" else [parameter.name]
+        metavar = (parameter.metavar or parameter.name).strip("[].").lower()
+        names = parameter.opts if parameter.param_type_name == "option" else [metavar]
         assert all(name in rows for name in names)
         assert parameter.help, f"{parameter.name} has no help"
         assert parameter.help[:30] in done.stdout
     assert {"--json", "--quiet", "--debug", "--help"} <= rows
 
 
-@pytest.mark.parametrize("group", [(), ("config",), ("trainer",)], ids=" ".join)
+@pytest.mark.parametrize("group", [(), ("config",), ("runs",), ("trainer",)], ids=" ".join)
 def test_the_help_of_a_group_names_its_commands(group: tuple[str, ...]) -> None:
     done = kohyatpl(*group, "--help")
     named = {line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()}
