@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from loratpl.run.comparison import Difference
     from loratpl.ui.plan_text import Terminal
 
-_HEADINGS = {
+# Kinds of differences, in the order in which they are told.
+HEADINGS = {
     "network": "Network",
     "settings": "Settings",
     "dataset": "Dataset",
@@ -36,7 +37,7 @@ def diff_lines(found: RunComparison) -> list[str]:
         total = "?" if run.total_steps is None else run.total_steps
         took = "" if run.duration_s is None else f", {duration(run.duration_s)}"
         lines += wrapped(f"{sign}  {run.run.run_id}: {state_text(run)} {run.last_step}/{total}{took}", terminal)
-    for what, heading in _HEADINGS.items():
+    for what, heading in HEADINGS.items():
         differences = [one for one in found.comparison.differences if one.what == what]
         if differences:
             lines += ["", heading, *(line for one in differences for line in _difference(one, terminal))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loratpl.ui.pages.report_settings import UNSET, setting_text
 from loratpl.ui.plan_words import counted, shown
+from loratpl.ui.runs_diff_text import HEADINGS
 
 if TYPE_CHECKING:
     from loratpl.report.ledger.comparing import Planned, RunComparison
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from loratpl.run.comparison import Difference
     from loratpl.ui.pages.report_places import Places
 
-_HEADINGS = {
-    "network": "Network",
-    "settings": "Settings",
-    "dataset": "Dataset",
-    "model": "Base model",
-    "trainer": "Trainer",
-    "environment": "Environment",
-}
 _HASH_CHARS = 12
 
 
@@ -60,7 +53,7 @@ def of_two(found: RunComparison, places: Places) -> tuple[DifferingGroup, ...]:
                 if one.what == what
             ),
         )
-        for what, heading in _HEADINGS.items()
+        for what, heading in HEADINGS.items()
     ]
     planned = tuple(DifferingRow(one.key, _pair(one, places)) for one in found.plan)
     return tuple(group for group in (*groups, DifferingGroup("Plan and course", planned)) if group.rows)
