@@ -71,6 +71,13 @@ except AttributeError:
         keep.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")"""
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test starts of the trainer computes on one processor."""
+    for name, value in ONE_THREAD.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def real_trainer(installed_trainer: TrainerStatus, tmp_path_factory: pytest.TempPathFactory) -> RealTrainer:
     """The real trainer with a tiny random model."""
