@@ -3,6 +3,8 @@
 const MOST_POINTS = 4000;
 // With more points than so many their marks would be all that is seen of a line.
 const MOST_MARKED = 60;
+// Among so few, marks on the axis would stand between two steps.
+const FEW_STEPS = 8;
 const PAPER_WIDTH_PX = 680;
 const COLOURS = 8;
 const UNITS = [[1, "Seconds"], [60, "Minutes"], [3600, "Hours"], [86400, "Days"]];
@@ -184,7 +186,7 @@ class Charts {
       hovermode: "x unified", hoverlabel: { bgcolor: colour("card"), bordercolor: colour("quiet"), font: { color: colour("text") } },
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
       xaxis: { ...ink, range, anchor: marks ? "y2" : "y", title: { text: this.axisName, standoff: 8 }, hoverformat: ",.8~g", showline: true,
-        unifiedhovertitle: { text: this.view.axis === "steps" ? "Step %{x}" : `%{x} ${this.unit[1].toLowerCase()}` }, ...(this.view.axis === "steps" ? { tickformat: ",.8~g" } : {}) },
+        unifiedhovertitle: { text: this.view.axis === "steps" ? "Step %{x}" : `%{x} ${this.unit[1].toLowerCase()}` }, ...(this.view.axis === "steps" ? { tickformat: ",.8~g", ...(range[1] - range[0] < FEW_STEPS ? { dtick: 1 } : {}) } : {}) },
       yaxis: {
         ...ink, domain: [strip + (marks ? 0.03 : 0), 1], fixedrange: true, hoverformat: ".6~g",
         ...(figure.key === "rates" ? { tickformat: ".2~e" } : {}), type: isLogarithmic ? "log" : "linear",

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +69,14 @@ def write_card(story: RunStory, path: Path | None = None) -> WrittenCard:
         if not is_ours:
             _refuse_taken([pictures_dir / name for name in names.values()], pictures_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
-        written = _write_pictures(names, pictures_dir)
-        shown = {sample: f"{pictures_dir.name}/{name.name}" for sample, name in written.items()}
-        _write_whole(target, card_text(card, shown).encode())
+        try:
+            written = _write_pictures(names, pictures_dir)
+            shown = {sample: f"{pictures_dir.name}/{name.name}" for sample, name in written.items()}
+            _write_whole(target, card_text(card, shown).encode())
+        except BaseException:
+            if not is_ours:  # without their card they would be somebody's, and stand in the way of the next attempt
+                _take_back(pictures_dir, names.values())
+            raise
         if is_ours:
             _remove_others(pictures_dir, {one.name for one in written.values()})
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a null character in the name
@@ -170,6 +175,14 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def _take_back(folder: Path, names: Iterable[str]) -> None:
+    """Removes the pictures of a card that could not be written; none of them was there before."""
+    with contextlib.suppress(OSError):
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def _remove_others(folder: Path, kept: set[str]) -> None:
     """Removes the pictures of the card before this one."""
     with contextlib.suppress(OSError):
@@ -187,6 +200,6 @@ def _not_written(path: Path, error: Exception) -> ProjectError:
             "project.write",
             f"{path} cannot be written: {reason}.",
             str(path),
-            "Name a file with `--out` in a folder that you may write to.",
+            "Make room on the disk, or name a file with `--out` in a folder that you may write to.",
         )
     )

@@ -125,6 +125,6 @@ def _not_written(path: Path, option: str, error: Exception) -> ProjectError:
             "project.write",
             f"{path} cannot be written: {reason}.",
             str(path),
-            f"Name a file with `{option}` in a folder that you may write to.",
+            f"Make room on the disk, or name a file with `{option}` in a folder that you may write to.",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -73,6 +74,18 @@ def test_a_card_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         write_card(story, tmp_path / "file" / "card.md")
     refusal(caught.value, ProjectError, "project.write", "file/card.md", "--out")
+
+
+def test_a_card_that_could_not_be_written_is_in_nobodys_way(tmp_path: Path) -> None:
+    out = tmp_path / "cards" / "card.md"
+    story = told_story(tmp_path / "project", samples=SAMPLES)
+    in_the_way = out.with_name(f".kohyatpl-{os.getpid()}.partial")
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(ProjectError):
+        write_card(story, out)
+    assert list(out.parent.iterdir()) == [in_the_way]
+    in_the_way.rmdir()
+    assert len(write_card(story, out).pictures) == len(SAMPLES)
 
 
 def test_a_sample_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
